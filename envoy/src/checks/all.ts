@@ -1,0 +1,62 @@
+/** All rules that a contract has to keep, in the order of envoy/README.md. */
+import type { DeclaredContract } from '../contract/declared.ts';
+import type { Problem } from '../contract/problem.ts';
+import { calleesKeepTheDeadline } from './budget.ts';
+import {
+  callsAreListedOnce,
+  callsLeaveTheWorkload,
+  callsNameKnownRpcs,
+  callTimesAreInRange,
+  rpcsFormNoCircle,
+  workloadsFormNoCircle,
+} from './calls.ts';
+import type { Check } from './check.ts';
+import { streamHasLimits, unaryHasDeadline } from './deadline.ts';
+import {
+  exposureIsSaid,
+  publicIsRateLimited,
+  publicMutationIsDecided,
+  rateLimitIsInRange,
+  scopesAreWords,
+  scopesFitExposure,
+} from './exposure.ts';
+import { objectiveIsMeasurable } from './objective.ts';
+import {
+  everyMethodHasPolicy,
+  everyServiceHasPolicy,
+  serviceLimitsAreInRange,
+  workloadsCanBeNamed,
+  workloadsEjectAlike,
+} from './presence.ts';
+import { perTryTimeoutFits, retryAttemptsAreInRange, retryCodesAreVisible, retryIsSafe } from './retry.ts';
+
+const checks: readonly Check[] = [
+  everyServiceHasPolicy,
+  everyMethodHasPolicy,
+  workloadsCanBeNamed,
+  serviceLimitsAreInRange,
+  workloadsEjectAlike,
+  unaryHasDeadline,
+  streamHasLimits,
+  retryIsSafe,
+  retryAttemptsAreInRange,
+  retryCodesAreVisible,
+  perTryTimeoutFits,
+  exposureIsSaid,
+  scopesFitExposure,
+  scopesAreWords,
+  publicIsRateLimited,
+  publicMutationIsDecided,
+  rateLimitIsInRange,
+  objectiveIsMeasurable,
+  callsNameKnownRpcs,
+  callsLeaveTheWorkload,
+  callsAreListedOnce,
+  callTimesAreInRange,
+  rpcsFormNoCircle,
+  workloadsFormNoCircle,
+  calleesKeepTheDeadline,
+];
+
+/** Everything that is wrong with `contract`; empty when it may be compiled. */
+export const findProblems = (contract: DeclaredContract): Problem[] => checks.flatMap((check) => check(contract));

@@ -1,0 +1,45 @@
+/** The whole way of the compiler, from descriptors to files: read, check, settle, render. It touches no file itself. */
+import type { DescFile, FileRegistry } from '@bufbuild/protobuf';
+import { findProblems } from './checks/all.ts';
+import { formatProblems, type Problem } from './contract/problem.ts';
+import { readContract } from './contract/read.ts';
+import { settle } from './contract/settle.ts';
+import { renderPolicyTable } from './policy-table.ts';
+
+/** What the compiler is given. */
+export interface Input {
+  /** All descriptors, imports included. */
+  readonly registry: FileRegistry;
+  /** The files whose services are compiled. */
+  readonly files: readonly DescFile[];
+  /** The folder of the buf module, put before file names in messages and comments; empty for none. */
+  readonly sourceRoot: string;
+  /** Where to write the policy table, below the output folder. Absent: not at all. */
+  readonly policyTable?: string | undefined;
+}
+
+/** One file to write, below the output folder. */
+export interface OutputFile {
+  readonly name: string;
+  readonly content: string;
+}
+
+/** Everything that has to be mended before anything is generated. */
+export class ContractError extends Error {
+  override readonly name = 'ContractError';
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(formatProblems(problems));
+    this.problems = problems;
+  }
+}
+
+/** Compiles a contract. Throws one ContractError with all problems at once. */
+export function compile(input: Input): OutputFile[] {
+  const declared = readContract(input.registry, input.files, input.sourceRoot);
+  const problems = findProblems(declared);
+  if (problems.length > 0) throw new ContractError(problems);
+  const contract = settle(declared);
+  return [...(input.policyTable ? [{ name: input.policyTable, content: renderPolicyTable(contract) }] : [])];
+}

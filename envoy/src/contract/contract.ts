@@ -1,0 +1,120 @@
+/**
+ * The contract as everything is generated from it: complete, within its bounds, defaults filled in. Only `settle` makes one, out
+ * of a declared contract that passed every check.
+ */
+import type { Position } from './position.ts';
+
+export type Exposure = 'INTERNAL' | 'AUTHENTICATED' | 'PUBLIC';
+export type RetryCode = 'UNAVAILABLE' | 'CANCELLED' | 'DEADLINE_EXCEEDED' | 'INTERNAL';
+
+/** All workloads and their RPCs. */
+export interface Contract {
+  /** By name, sorted. */
+  readonly workloads: ReadonlyMap<string, Workload>;
+  /** By full name, in the order of the sources. */
+  readonly methods: ReadonlyMap<string, Method>;
+}
+
+/** What runs as one process beside one sidecar. */
+export interface Workload {
+  readonly name: string;
+  /** What it answers, in the order of the sources. */
+  readonly methods: readonly Method[];
+  /** Most requests that one replica works on at once: its services' limits added up. */
+  readonly maxConcurrentRequests: number;
+  readonly outlierEjection: { readonly consecutiveFailures: number; readonly baseEjectionTimeMs: number };
+}
+
+/** One RPC with its policy. */
+export interface Method {
+  /** `weft.inventory.v1.ItemService/GetItem`. */
+  readonly fullName: string;
+  readonly workload: string;
+  readonly comment: string;
+  readonly position: Position;
+  /** Whether `idempotency_level` says that it may be repeated. */
+  readonly idempotent: boolean;
+  readonly limits: UnaryLimits | StreamLimits;
+  readonly retry: Retry | undefined;
+  readonly exposure: Exposure;
+  readonly scopes: readonly string[];
+  readonly calls: readonly Call[];
+  readonly rateLimit: RateLimit | undefined;
+  readonly objective: Objective | undefined;
+  readonly publicMutationDecision: string;
+}
+
+/** A unary RPC is bounded by one deadline, all tries included. */
+export interface UnaryLimits {
+  readonly kind: 'unary';
+  readonly deadlineMs: number;
+}
+
+/** A stream is bounded by its life and by how long it may be silent. */
+export interface StreamLimits {
+  readonly kind: 'stream';
+  readonly idleTimeoutMs: number;
+  readonly maxDurationMs: number;
+}
+
+export interface Retry {
+  /** All tries, the first included. */
+  readonly maxAttempts: number;
+  readonly perTryTimeoutMs: number | undefined;
+  readonly codes: readonly RetryCode[];
+}
+
+export interface Call {
+  readonly rpc: string;
+  readonly maxTimes: number;
+  readonly parallel: boolean;
+  readonly background: boolean;
+}
+
+export interface RateLimit {
+  readonly requestsPerSecond: number;
+  readonly burst: number;
+}
+
+export interface Objective {
+  readonly availabilityPpm: number;
+  readonly latencyMs: number | undefined;
+  readonly latencyPpm: number;
+}
+
+/** The longest that a call may last: its deadline, or the life of its stream. */
+export const longestMs = ({ limits }: Pick<Method, 'limits'>): number =>
+  limits.kind === 'unary' ? limits.deadlineMs : limits.maxDurationMs;
+
+/** `/weft.inventory.v1.ItemService/GetItem`, as it stands in `:path`. */
+export const pathOf = ({ fullName }: Pick<Method, 'fullName'>): string => `/${fullName}`;
+
+/** Names of the workloads that declare a call to `method`, sorted; the edge is not among them. */
+export function callersOf(contract: Contract, method: Method): string[] {
+  const callers = new Set<string>();
+  for (const caller of contract.methods.values()) {
+    if (caller.calls.some(({ rpc }) => rpc === method.fullName)) callers.add(caller.workload);
+  }
+  return [...callers].sort();
+}
+
+/** The RPCs that any RPC of `workload` calls, by the workload that answers them; both in the order of the contract. */
+export function calleesOf(contract: Contract, workload: Workload): Map<string, Method[]> {
+  const called = new Set(workload.methods.flatMap(({ calls }) => calls.map(({ rpc }) => rpc)));
+  return groupByWorkload([...contract.methods.values()].filter(({ fullName }) => called.has(fullName)));
+}
+
+/** The RPCs that the edge lets through, by the workload that answers them; both in the order of the contract. */
+export function exposedMethods(contract: Contract): Map<string, Method[]> {
+  return groupByWorkload([...contract.methods.values()].filter(({ exposure }) => exposure !== 'INTERNAL'));
+}
+
+function groupByWorkload(methods: readonly Method[]): Map<string, Method[]> {
+  const groups = new Map<string, Method[]>();
+  for (const method of methods) {
+    const group = groups.get(method.workload);
+    if (group) group.push(method);
+    else groups.set(method.workload, [method]);
+  }
+  return groups;
+}

@@ -1,0 +1,75 @@
+/**
+ * Where a piece of a contract stands: file and line, for problems and for the comments in what is generated. It leans on the
+ * source info that compilers send along with descriptors; buf's is fine enough to point into the value of an option.
+ */
+import type { DescExtension, DescMessage } from '@bufbuild/protobuf';
+import type { FileDescriptorProto } from '@bufbuild/protobuf/wkt';
+
+/** A place in a source file. Lines count from 1. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** `proto/weft/x.proto:12`, as editors and terminals link it. */
+export const formatPosition = ({ file, line }: Position): string => `${file}:${line}`;
+
+/** Orders by file, then line. */
+export function comparePositions(a: Position, b: Position): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line;
+}
+
+/** Fields by their names and list entries by their indexes, from the option's message down: `['calls', 2, 'rpc']`. */
+export type OptionPath = readonly (string | number)[];
+
+/** Looks up positions in one file. */
+export class SourceMap {
+  readonly #file: string;
+  readonly #lines = new Map<string, number>();
+  readonly #comments = new Map<string, string>();
+
+  /** `sourceRoot` is put before the name of the file, which a compiler knows relative to its module only. */
+  constructor(file: FileDescriptorProto, sourceRoot: string) {
+    this.#file = sourceRoot === '' ? file.name : `${sourceRoot}/${file.name}`;
+    for (const { path, span, leadingComments } of file.sourceCodeInfo?.location ?? []) {
+      const key = path.join('.');
+      this.#lines.set(key, (span[0] ?? 0) + 1);
+      if (leadingComments !== '') this.#comments.set(key, tidy(leadingComments));
+    }
+  }
+
+  /** The position of the descriptor element at `path`, or of the nearest element around it that has one. */
+  at(path: readonly number[]): Position {
+    for (let length = path.length; length > 0; length -= 1) {
+      const line = this.#lines.get(path.slice(0, length).join('.'));
+      if (line !== undefined) return { file: this.#file, line };
+    }
+    return { file: this.#file, line: 1 };
+  }
+
+  /** The position of what stands inside an option's value. */
+  inOption(options: readonly number[], option: DescExtension, path: OptionPath): Position {
+    const numbers: number[] = [];
+    let message: DescMessage | undefined = option.message;
+    for (const step of path) {
+      if (typeof step === 'number') {
+        numbers.push(step);
+        continue;
+      }
+      const field: DescMessage['fields'][number] | undefined = message?.field[step];
+      if (!field) throw new Error(`${option.typeName} has no field ${path.join('.')}`);
+      numbers.push(field.number);
+      message = field.message;
+    }
+    return this.at([...options, option.number, ...numbers]);
+  }
+
+  /** The comment before the element at `path`; empty when there is none. */
+  comment(path: readonly number[]): string {
+    return this.#comments.get(path.join('.')) ?? '';
+  }
+}
+
+/** Drops the one space after each comment marker, and what surrounds the text. */
+const tidy = (comment: string): string => comment.replace(/^ /gm, '').trim();

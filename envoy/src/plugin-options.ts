@@ -1,0 +1,37 @@
+/** The plugin's options, `name=value` joined by commas, as buf passes them. */
+
+/** What may be set. */
+export interface PluginOptions {
+  /** The folder of the buf module, such as `proto`. */
+  readonly sourceRoot: string;
+  /** The folder of the topologies. Absent: no Envoy configuration is written. */
+  readonly topologies: string | undefined;
+  /** Where the policy table goes, below the plugin's `out`. Absent: none is written. */
+  readonly policyTable: string | undefined;
+  /** Where the API reference goes, below the plugin's `out`. Absent: none is written. */
+  readonly reference: string | undefined;
+}
+
+const names: Readonly<Record<string, keyof PluginOptions>> = {
+  source_root: 'sourceRoot',
+  topologies: 'topologies',
+  policy_table: 'policyTable',
+  reference: 'reference',
+};
+
+/** Parses the parameter of a request. Throws on an option that there is not, and on one without a value. */
+export function parseOptions(parameter: string): PluginOptions {
+  const options: Partial<Record<keyof PluginOptions, string>> = {};
+  for (const part of parameter.split(',').filter((text) => text !== '')) {
+    const [name = '', value = ''] = part.split('=', 2);
+    const key = names[name];
+    if (!key || value === '') {
+      throw new Error(
+        `protoc-gen-envoy: "${part}" is no option; there are ${Object.keys(names).join(', ')}, each with =value`,
+      );
+    }
+    options[key] = value.replace(/\/$/, '');
+  }
+  const { sourceRoot = '', topologies, policyTable, reference } = options;
+  return { sourceRoot, topologies, policyTable, reference };
+}

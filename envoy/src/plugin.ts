@@ -1,0 +1,34 @@
+/**
+ * protoc-gen-envoy: the compiler as a plugin of buf or protoc. It is run once for all files (`strategy: all`), since policy speaks
+ * of RPCs across files. Options are listed in envoy/README.md.
+ */
+import { create, createFileRegistry, type DescFile } from '@bufbuild/protobuf';
+import {
+  type CodeGeneratorRequest,
+  type CodeGeneratorResponse,
+  CodeGeneratorResponseSchema,
+  CodeGeneratorResponse_Feature as Feature,
+  FileDescriptorSetSchema,
+} from '@bufbuild/protobuf/wkt';
+import { runNodeJs } from '@bufbuild/protoplugin';
+import { ContractError, compile } from './compile.ts';
+import { parseOptions } from './plugin-options.ts';
+
+runNodeJs({ name: 'protoc-gen-envoy', version: 'v0.1.0', run });
+
+function run(request: CodeGeneratorRequest): CodeGeneratorResponse {
+  try {
+    const { sourceRoot, policyTable } = parseOptions(request.parameter);
+    const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: request.protoFile }));
+    const files = request.fileToGenerate
+      .map((name) => registry.getFile(name))
+      .filter((file): file is DescFile => file !== undefined);
+    return respond({ file: compile({ registry, files, sourceRoot, policyTable }) });
+  } catch (error) {
+    if (error instanceof ContractError) return respond({ error: `\n${error.message}` });
+    throw error;
+  }
+}
+
+const respond = (init: { file?: { name: string; content: string }[]; error?: string }): CodeGeneratorResponse =>
+  create(CodeGeneratorResponseSchema, { ...init, supportedFeatures: BigInt(Feature.PROTO3_OPTIONAL) });
