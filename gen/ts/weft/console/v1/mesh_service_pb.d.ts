@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Bookmark } from "../../type/v1/watch_pb.js";
 
 /**
  * Describes the file weft/console/v1/mesh_service.proto.
@@ -567,11 +568,27 @@ export declare const WatchTracesRequestSchema: GenMessage<WatchTracesRequest>;
  */
 export declare type WatchTracesResponse = Message<"weft.console.v1.WatchTracesResponse"> & {
   /**
-   * The trace as it is now.
+   * What happened.
    *
-   * @generated from field: weft.console.v1.TraceSummary trace = 1;
+   * @generated from oneof weft.console.v1.WatchTracesResponse.event
    */
-  trace?: TraceSummary | undefined;
+  event: {
+    /**
+     * The trace is like this now.
+     *
+     * @generated from field: weft.console.v1.TraceSummary changed = 1;
+     */
+    value: TraceSummary;
+    case: "changed";
+  } | {
+    /**
+     * Nothing; the stream is alive and up to date.
+     *
+     * @generated from field: weft.type.v1.Bookmark bookmark = 2;
+     */
+    value: Bookmark;
+    case: "bookmark";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -687,7 +704,8 @@ export declare const MeshService: GenService<{
     output: typeof ListTracesResponseSchema;
   },
   /**
-   * Streams a summary of each trace when it is complete or has changed.
+   * Streams a summary of each trace that begins or grows from now on. Traces of the console's own RPCs are not kept: who
+   * looks at traces must not push out what is looked at.
    *
    * - UNAVAILABLE (STREAM_ENDED): the stream reached its longest life or the server is stopping; open it again.
    * - RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW): the reader fell too far behind; open it again.

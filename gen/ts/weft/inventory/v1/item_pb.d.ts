@@ -26,7 +26,7 @@ export declare type Item = Message<"weft.inventory.v1.Item"> & {
   sku: string;
 
   /**
-   * Name as customers see it.
+   * Name as customers see it, on one line.
    *
    * @generated from field: string name = 2;
    */

@@ -122,9 +122,9 @@ export declare type ListItemsRequest = Message<"weft.inventory.v1.ListItemsReque
 
   /**
    * AIP-160: terms joined by AND (or by nothing), each a bare word or quoted text that is searched in SKU, name and description, or a
-   * comparison: `sku`, `name`, `category`, `tax_category`, `gtin`, `origin_country_code` with `=` or `!=`, `name` and
-   * `category` with `:` (contains, and below), `weight_grams` with `=`, `!=`, `<`, `<=`, `>`, `>=`.
-   * Example: `mug category:kitchen weight_grams < 500`.
+   * comparison: `sku`, `name`, `category`, `tax_category`, `gtin`, `origin_country_code` with `=` or `!=`, `name` with `:`
+   * (contains the text), `category` with `:` (is the category, or is below it), `weight_grams` with `=`, `!=`, `<`, `<=`,
+   * `>`, `>=`. Searching and `:` disregard case. At most 32 terms. Example: `mug category:kitchen weight_grams < 500`.
    *
    * @generated from field: string filter = 3;
    */

@@ -72,6 +72,13 @@ export declare type Allocation = Message<"weft.inventory.v1.Allocation"> & {
    * @generated from field: int64 quantity = 3;
    */
   quantity: bigint;
+
+  /**
+   * ISO 3166-1 alpha-2 country that the location sends from, for who asks what carriers charge. Only in a plan; empty in a reservation.
+   *
+   * @generated from field: string origin_country_code = 4;
+   */
+  originCountryCode: string;
 };
 
 /**
@@ -258,7 +265,7 @@ export declare type CreateReservationRequest = Message<"weft.inventory.v1.Create
   requestId: string;
 
   /**
-   * The lines.
+   * The lines. More than PlanSourcing takes, since a plan may split each of its lines over locations.
    *
    * @generated from field: repeated weft.inventory.v1.SourcingLine lines = 2;
    */
@@ -817,6 +824,7 @@ export declare const ReservationService: GenService<{
    * be otherwise. May be repeated. Lines of one SKU are added up first. Units that nobody has are told as shortages.
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): one of the SKUs has no item, or it is deleted.
+   * - NOT_FOUND (LOCATION_NOT_FOUND): a line names a location that does not exist.
    *
    * @generated from rpc weft.inventory.v1.ReservationService.PlanSourcing
    */
