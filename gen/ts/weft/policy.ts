@@ -312,7 +312,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:87
+  // proto/weft/inventory/v1/stock_service.proto:95
   'weft.inventory.v1.StockService/ImportStock': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 30000, maxDurationMs: 600000 },
@@ -321,7 +321,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:106
+  // proto/weft/inventory/v1/stock_service.proto:114
   'weft.inventory.v1.StockService/ListLedgerEntries': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -331,7 +331,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:129
+  // proto/weft/inventory/v1/stock_service.proto:137
   'weft.inventory.v1.StockService/WatchStockLevels': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 3600000 },

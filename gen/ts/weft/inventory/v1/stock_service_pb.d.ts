@@ -753,12 +753,20 @@ export declare const StockService: GenService<{
     output: typeof AdjustStockResponseSchema;
   },
   /**
-   * Sets the units on hand and the safety stock of many items, as after a count or a first load: a stream of chunks, each applied whole or
-   * not at all. Rows that cannot be applied are reported by line and make their chunk be skipped; other chunks go on. An
+   * Sets the units on hand and the safety stock of many items, as after a count or a first load: a stream of chunks, each
+   * applied whole or not at all. Rows that cannot be applied are reported by line and make their chunk be skipped; other chunks go on. An
    * import that broke off is sent again whole with the same `request_id`: chunks that were applied are not applied twice.
    *
-   * - INVALID_ARGUMENT (IMPORT_CHUNK_INVALID): the first message lacks a `request_id`, a chunk has another one, or lines go backwards.
-   * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
+   * - INVALID_ARGUMENT (IMPORT_CHUNK_INVALID): a chunk has another `request_id` than the first, or lines go backwards.
+   * - ALREADY_EXISTS (REQUEST_ID_REUSED): a chunk that was applied came again with the same `request_id` and other rows.
+   *
+   * What can be wrong with a row, told in the response's `errors` by reason:
+   *
+   * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted.
+   * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
+   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): a quantity is below 0 or above 1,000,000,000.
+   * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units than are reserved or unavailable there.
+   * - INVALID_ARGUMENT (IMPORT_ROW_DUPLICATE): an earlier row of the chunk has the same item and location.
    *
    * @generated from rpc weft.inventory.v1.StockService.ImportStock
    */
