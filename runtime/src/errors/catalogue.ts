@@ -1,0 +1,209 @@
+/**
+ * The one catalogue of errors: every `google.rpc.ErrorInfo` reason that Weft sends, with its gRPC status, what it means
+ * and what the reader can do about it. Throw one with `fail('ITEM_NOT_FOUND', ...)`.
+ *
+ * To add an error, add one line here and name it in the comment of each RPC that returns it, as
+ * `// - NOT_FOUND (ITEM_NOT_FOUND): when.` A test keeps both in step. `common` reasons can come from any RPC and need no mention.
+ */
+
+import { Code } from '@connectrpc/connect';
+
+/** One kind of error. */
+export type CatalogueEntry = {
+  /** The gRPC status that carries it. */
+  readonly code: Code;
+  /** What happened, for any instance of this error; also the message when `fail` gets none. */
+  readonly meaning: string;
+  /** What the reader can do. */
+  readonly remedy: string;
+  /** Whether any RPC can answer it, so that no RPC's comment has to. */
+  readonly common: boolean;
+};
+
+function entry(code: Code, meaning: string, remedy: string): CatalogueEntry {
+  return { code, meaning, remedy, common: false };
+}
+
+function common(code: Code, meaning: string, remedy: string): CatalogueEntry {
+  return { code, meaning, remedy, common: true };
+}
+
+const {
+  InvalidArgument,
+  NotFound,
+  AlreadyExists,
+  FailedPrecondition,
+  Aborted,
+  OutOfRange,
+  ResourceExhausted,
+  Unavailable,
+} = Code;
+
+export const catalogue = {
+  // Any RPC.
+  INVALID_FIELD: common(
+    InvalidArgument,
+    'A field of the request breaks a rule of the contract.',
+    'Correct the fields listed in google.rpc.BadRequest.',
+  ),
+  MALFORMED_REQUEST: common(
+    InvalidArgument,
+    'The request cannot be read.',
+    'Send the message type that the contract names, with a well-formed timeout and encoding.',
+  ),
+  MESSAGE_TOO_LARGE: common(
+    ResourceExhausted,
+    'A message is larger than the server accepts.',
+    'Send less at once: smaller batches, pages or chunks.',
+  ),
+  UNKNOWN_RPC: common(Code.Unimplemented, 'The server does not have this RPC.', 'Check the path, and the version.'),
+  SERVICE_UNKNOWN: common(NotFound, 'No service of this name is served here.', 'Check the full name.'),
+  UNAUTHENTICATED: common(Code.Unauthenticated, 'The call needs a user.', 'Send a valid bearer token.'),
+  NOT_PERMITTED: common(
+    Code.PermissionDenied,
+    'The caller may not do this.',
+    'Use a token that holds one of the scopes that the RPC names.',
+  ),
+  OVERLOADED: common(
+    ResourceExhausted,
+    'More was asked than can be worked on now.',
+    'Wait as long as google.rpc.RetryInfo says, or 1 s and longer each time, then repeat.',
+  ),
+  DEADLINE: common(
+    Code.DeadlineExceeded,
+    'The deadline passed before there was an answer.',
+    'The effect may have happened: repeat with the same request_id, or read first.',
+  ),
+  CANCELLED: common(Code.Canceled, 'The caller gave up.', 'Nothing, when that was meant.'),
+  UNREACHABLE: common(
+    Unavailable,
+    'Another part of the system cannot be reached.',
+    'Repeat after a moment, with the same request_id.',
+  ),
+  SERVER_STOPPING: common(
+    Unavailable,
+    'The server stopped before the call was finished.',
+    'Repeat at once with the same request_id; another replica answers.',
+  ),
+  STREAM_ENDED: common(
+    Unavailable,
+    'The stream reached its longest life, or the server is stopping.',
+    'Open it again with the last resume token.',
+  ),
+  INTERNAL: common(
+    Code.Internal,
+    'The server failed.',
+    'Report it with the trace id; repeating may help, with the same request_id.',
+  ),
+
+  // Every kind of resource.
+  REQUEST_ID_REUSED: entry(
+    AlreadyExists,
+    'The same request_id came with another body.',
+    'Use a new request_id for a new request.',
+  ),
+  ETAG_MISMATCH: entry(Aborted, 'The resource changed since its etag was read.', 'Read it again, then repeat.'),
+  PAGE_TOKEN_INVALID: entry(
+    InvalidArgument,
+    'The page token does not belong to this query.',
+    'List again from the first page, with the same filter and order on every page.',
+  ),
+  FILTER_INVALID: entry(InvalidArgument, 'The filter or the order cannot be read.', 'Mend it where the message says.'),
+  UPDATE_MASK_INVALID: entry(
+    InvalidArgument,
+    'The update mask names a field that is unknown or output only.',
+    'Name fields that can be set.',
+  ),
+  RESUME_TOKEN_INVALID: entry(
+    InvalidArgument,
+    'The resume token does not belong to this stream.',
+    'Watch again without a token.',
+  ),
+  WATCH_HISTORY_GONE: entry(
+    OutOfRange,
+    'The changes since the resume token are gone.',
+    'Watch again without a token, which begins with all that there is.',
+  ),
+  WATCHER_TOO_SLOW: entry(
+    ResourceExhausted,
+    'The reader fell too far behind.',
+    'Open the stream again with the last resume token, and read faster.',
+  ),
+  IMPORT_ROW_INVALID: entry(InvalidArgument, 'A row of the import is wrong.', 'Correct the row that is named.'),
+  IMPORT_ROW_DUPLICATE: entry(
+    InvalidArgument,
+    'An earlier row of the chunk is about the same thing.',
+    'Leave one of the two rows out.',
+  ),
+  IMPORT_CHUNK_INVALID: entry(
+    InvalidArgument,
+    'A chunk of the import does not follow from the ones before it.',
+    'Send the chunks in order, with one request_id.',
+  ),
+
+  // Inventory.
+  ITEM_NOT_FOUND: entry(NotFound, 'No item has this SKU.', 'Check the SKU; ListItems shows what there is.'),
+  ITEM_ALREADY_EXISTS: entry(AlreadyExists, 'The SKU or the GTIN is taken.', 'Choose another, or update that item.'),
+  ITEM_NOT_DELETED: entry(FailedPrecondition, 'The item is not deleted.', 'Nothing to undelete.'),
+  ITEM_RESERVED: entry(
+    FailedPrecondition,
+    'Active reservations still hold units of the item.',
+    'Release them or wait until they end.',
+  ),
+  GTIN_INVALID: entry(InvalidArgument, "The GTIN's check digit is wrong.", 'Correct the GTIN.'),
+  LOCATION_NOT_FOUND: entry(NotFound, 'No location has this id.', 'Check the id; ListLocations shows what there is.'),
+  LOCATION_ALREADY_EXISTS: entry(AlreadyExists, 'The location id is taken.', 'Choose another id.'),
+  LOCATION_HOLDS_STOCK: entry(
+    FailedPrecondition,
+    'Units are on hand or reserved at the location.',
+    'Move the stock away and let reservations end.',
+  ),
+  TIME_ZONE_UNKNOWN: entry(InvalidArgument, 'The time zone is unknown.', 'Use an IANA name such as Europe/Berlin.'),
+  QUANTITY_OUT_OF_RANGE: entry(OutOfRange, 'The quantity would leave its range.', 'Ask for a smaller change.'),
+  INSUFFICIENT_STOCK: entry(
+    FailedPrecondition,
+    'Fewer units are available than asked for.',
+    'Ask for at most what is available, or for a partial reservation.',
+  ),
+  RESERVATION_NOT_FOUND: entry(NotFound, 'No reservation has this id.', 'Check the id.'),
+  RESERVATION_EXPIRED: entry(FailedPrecondition, 'The reservation has expired.', 'Reserve again.'),
+  RESERVATION_STATE: entry(
+    FailedPrecondition,
+    'The reservation is in a state that does not allow this.',
+    'Read the reservation; its state says what is still possible.',
+  ),
+
+  // Pricing.
+  PRICE_NOT_FOUND: entry(
+    NotFound,
+    'There is no price for this SKU, currency and quantity.',
+    'Check the SKU and the currency; ListPrices shows what there is.',
+  ),
+  CURRENCY_UNSUPPORTED: entry(InvalidArgument, 'The currency is not supported.', 'Use a currency that has prices.'),
+  QUOTE_NOT_FOUND: entry(NotFound, 'No quote has this id.', 'Check the id.'),
+  QUOTE_EXPIRED: entry(FailedPrecondition, 'The quote has expired.', 'Ask for a new quote.'),
+  QUOTE_MISMATCH: entry(
+    FailedPrecondition,
+    'The quote was issued for another basket, destination, rate or customer.',
+    'Ask for a quote for what is to be ordered.',
+  ),
+
+  // Shipping.
+  RATE_EXPIRED: entry(FailedPrecondition, 'The shipping rate has expired.', 'Prepare the checkout again.'),
+  SHIPMENT_NOT_FOUND: entry(NotFound, 'No shipment of yours has this id.', 'Check the id.'),
+
+  // Console.
+  TRACE_NOT_FOUND: entry(
+    NotFound,
+    'No trace has this id, or it is no longer kept.',
+    'Traces arrive within seconds and are kept in memory; ListTraces shows what there is.',
+  ),
+} as const satisfies Record<string, CatalogueEntry>;
+
+/** A reason of the catalogue. */
+export type Reason = keyof typeof catalogue;
+
+/** Whether a text, from the wire for example, is a reason of the catalogue. */
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(catalogue, text);
+}

@@ -1,0 +1,50 @@
+/**
+ * How long a call may take: what the caller asks for, clamped to what the contract promises. The headers are rewritten to
+ * the result before Connect reads them, because Connect refuses a longer timeout where gRPC's custom is to shorten it.
+ */
+
+import type { IncomingHttpHeaders } from 'node:http2';
+
+const GRPC_TIMEOUT = /^(\d{1,8})([HMSmun])$/;
+const CONNECT_TIMEOUT = /^\d{1,10}$/;
+const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+/** The longest that `grpc-timeout` can say in milliseconds, about 27 hours. */
+const GRPC_TIMEOUT_MAX_MS = 99_999_999;
+
+/** The header that carries the timeout in the request's protocol. */
+function timeoutHeader(headers: IncomingHttpHeaders): 'grpc-timeout' | 'connect-timeout-ms' {
+  return headers['content-type']?.startsWith('application/grpc') ? 'grpc-timeout' : 'connect-timeout-ms';
+}
+
+/** The timeout that a caller asks for, in milliseconds; undefined when it asks for none or cannot be understood. */
+export function requestedTimeoutMs(headers: IncomingHttpHeaders): number | undefined {
+  const name = timeoutHeader(headers);
+  const text = headers[name];
+  if (typeof text !== 'string') {
+    return undefined;
+  }
+  if (name === 'connect-timeout-ms') {
+    return CONNECT_TIMEOUT.test(text) ? Number(text) : undefined;
+  }
+  const [, amount, unit] = GRPC_TIMEOUT.exec(text) ?? [];
+  const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
+  return unitMs === undefined ? undefined : Number(amount) * unitMs;
+}
+
+/**
+ * The timeout of a call in milliseconds: the lesser of what was asked for and `capMs`. A malformed header counts as absent
+ * here and is left for Connect to refuse.
+ */
+export function clampTimeout(headers: IncomingHttpHeaders, capMs: number | undefined): number | undefined {
+  const requestedMs = requestedTimeoutMs(headers);
+  const timeoutMs = Math.min(requestedMs ?? Number.POSITIVE_INFINITY, capMs ?? Number.POSITIVE_INFINITY);
+  if (!Number.isFinite(timeoutMs)) {
+    return undefined;
+  }
+  const name = timeoutHeader(headers);
+  if (requestedMs !== undefined || headers[name] === undefined) {
+    const wholeMs = Math.min(Math.ceil(timeoutMs), GRPC_TIMEOUT_MAX_MS);
+    headers[name] = name === 'grpc-timeout' ? `${wholeMs}m` : `${wholeMs}`;
+  }
+  return timeoutMs;
+}

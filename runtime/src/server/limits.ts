@@ -1,0 +1,44 @@
+/**
+ * The limits that every server has, each of which someone has been hurt without.
+ */
+
+/**
+ * What a server bears of one caller. All have defaults; a service changes them only with a reason beside it.
+ */
+export type Limits = {
+  /**
+   * Largest message read, in bytes, compressed or not: 4 MiB, as in every gRPC implementation. A message that declares more
+   * is RESOURCE_EXHAUSTED before a byte is reserved for it.
+   */
+  readonly readMaxBytes: number;
+  /** Largest message sent, in bytes: 4 MiB, what clients accept by default. */
+  readonly writeMaxBytes: number;
+  /** Largest block of request headers, in bytes: 32 KiB, room for a token's claims. More is refused by a reset. */
+  readonly headerMaxBytes: number;
+  /** Most request headers: 100, as in Envoy. */
+  readonly headerMaxCount: number;
+  /** Most calls at once on one connection: 1,000. A caller that opens more waits or is refused. */
+  readonly maxConcurrentStreams: number;
+  /** Deadline of a unary RPC without policy (health, reflection), in milliseconds: 10 s. */
+  readonly defaultDeadlineMs: number;
+  /** Longest life of a stream without policy, in milliseconds: 1 h. */
+  readonly defaultStreamLifeMs: number;
+};
+
+export const DEFAULT_LIMITS: Limits = {
+  readMaxBytes: 4 * 1024 * 1024,
+  writeMaxBytes: 4 * 1024 * 1024,
+  headerMaxBytes: 32 * 1024,
+  headerMaxCount: 100,
+  maxConcurrentStreams: 1_000,
+  defaultDeadlineMs: 10_000,
+  defaultStreamLifeMs: 3_600_000,
+};
+
+/**
+ * How long a stream may live by the server's own clock: less than policy allows, so that the server's clean ending comes
+ * before Envoy's reset. A tenth earlier, at most 5 s.
+ */
+export function streamLifeMs(maxDurationMs: number): number {
+  return maxDurationMs - Math.min(5_000, maxDurationMs / 10);
+}
