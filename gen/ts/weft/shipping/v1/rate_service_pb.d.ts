@@ -322,7 +322,8 @@ export declare type CarrierZone = Message<"weft.shipping.v1.CarrierZone"> & {
   destinationCountryCode: string;
 
   /**
-   * What the destination's postal code begins with. Empty means the whole country.
+   * What the destination's postal code begins with, letters and digits; spaces, hyphens and case do not count. Empty means the
+   * whole country.
    *
    * @generated from field: string postal_prefix = 5;
    */
@@ -552,7 +553,7 @@ export declare const RateService: GenService<{
    *
    * - INVALID_ARGUMENT (IMPORT_CHUNK_INVALID): a chunk has another `request_id` or carrier than the first.
    * - INVALID_ARGUMENT (RATE_TABLE_INVALID): rows contradict each other: a rate of an unknown service or zone, a row twice; the message
-   *   names the first.
+   *   names the first. Or there are more than 200,000 rows.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.shipping.v1.RateService.ImportRateTable

@@ -531,6 +531,8 @@ export declare const ShipmentService: GenService<{
    *   names the field.
    * - FAILED_PRECONDITION (QUOTE_STATE): the quote was accepted for another order, or voided.
    * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): meanwhile others took the stock; nothing was placed.
+   * - NOT_FOUND (ITEM_NOT_FOUND): meanwhile one of the items was deleted; nothing was placed.
+   * - ABORTED (SHIPMENT_ABANDONED): it could not be completed in time and was undone; prepare the checkout again.
    * - UNAVAILABLE (SHIPMENT_PENDING): it is still being placed, and will be placed or undone; repeat the same request to
    *   learn which.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
