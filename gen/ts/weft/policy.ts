@@ -521,19 +521,19 @@ export const policies = {
     deadlineMs: 8000,
     exposure: 'PUBLIC',
     scopes: [],
-    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/PlanSourcing', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/CreateQuote', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/GetQuote', maxTimes: 1, parallel: false, background: false }],
+    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/PlanSourcing', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/CreateQuote', maxTimes: 1, parallel: false, background: false }],
     idempotent: true,
   },
-  // proto/weft/shipping/v1/shipment_service.proto:33
+  // proto/weft/shipping/v1/shipment_service.proto:35
   'weft.shipping.v1.ShipmentService/PlaceShipment': {
     workload: 'shipping',
     deadlineMs: 10000,
     exposure: 'AUTHENTICATED',
     scopes: ['orders:write'],
-    calls: [{ rpc: 'weft.pricing.v1.QuoteService/GetQuote', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/CreateReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/AcceptQuote', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/ConfirmReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/ReleaseReservation', maxTimes: 1, parallel: false, background: true }, { rpc: 'weft.pricing.v1.QuoteService/VoidQuote', maxTimes: 1, parallel: false, background: true }],
+    calls: [{ rpc: 'weft.inventory.v1.ReservationService/CreateReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/AcceptQuote', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/ConfirmReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/ReleaseReservation', maxTimes: 1, parallel: false, background: true }, { rpc: 'weft.pricing.v1.QuoteService/VoidQuote', maxTimes: 1, parallel: false, background: true }],
     idempotent: true,
   },
-  // proto/weft/shipping/v1/shipment_service.proto:66
+  // proto/weft/shipping/v1/shipment_service.proto:67
   'weft.shipping.v1.ShipmentService/GetShipment': {
     workload: 'shipping',
     deadlineMs: 1000,
@@ -543,7 +543,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/shipping/v1/shipment_service.proto:91
+  // proto/weft/shipping/v1/shipment_service.proto:92
   'weft.shipping.v1.ShipmentService/ListShipments': {
     workload: 'shipping',
     deadlineMs: 2000,
@@ -553,7 +553,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/shipping/v1/shipment_service.proto:119
+  // proto/weft/shipping/v1/shipment_service.proto:120
   'weft.shipping.v1.ShipmentService/CancelShipment': {
     workload: 'shipping',
     deadlineMs: 5000,
@@ -562,7 +562,7 @@ export const policies = {
     calls: [{ rpc: 'weft.inventory.v1.ReservationService/ReleaseReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/VoidQuote', maxTimes: 1, parallel: false, background: false }],
     idempotent: true,
   },
-  // proto/weft/shipping/v1/shipment_service.proto:140
+  // proto/weft/shipping/v1/shipment_service.proto:141
   'weft.shipping.v1.ShipmentService/WatchShipments': {
     workload: 'shipping',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 1800000 },
