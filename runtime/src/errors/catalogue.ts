@@ -175,7 +175,7 @@ export const catalogue = {
 
   // Pricing.
   PRICE_NOT_FOUND: entry(
-    NotFound,
+    FailedPrecondition,
     'There is no price for this SKU, currency and quantity.',
     'Check the SKU and the currency; ListPrices shows what there is.',
   ),
@@ -188,8 +188,69 @@ export const catalogue = {
     'Ask for a quote for what is to be ordered.',
   ),
 
+  QUOTE_STATE: entry(
+    FailedPrecondition,
+    'The quote was accepted for something else, or voided.',
+    'Ask for a new quote.',
+  ),
+  PRICE_INTERVAL_INVALID: entry(InvalidArgument, 'A price ends before it starts.', 'Correct its interval.'),
+  PRICE_DUPLICATE: entry(
+    InvalidArgument,
+    'Two prices of the request have the same SKU, currency, quantity and start.',
+    'Leave one of them out.',
+  ),
+  AMOUNT_OUT_OF_RANGE: entry(OutOfRange, 'An amount of money leaves its range.', 'Split the order.'),
+  TAX_RATE_MISSING: entry(
+    FailedPrecondition,
+    'The jurisdiction of the destination has no tax rate at that time.',
+    'Choose another destination, or have the rate entered; ListTaxRates shows what there is.',
+  ),
+  TAX_BASIS_MIXED: entry(FailedPrecondition, 'Some prices include tax and others do not.', 'Order such items apart.'),
+  TAX_RATE_NOT_FOUND: entry(NotFound, 'No tax rate has this id.', 'Check the id; ListTaxRates shows what there is.'),
+  TAX_RATE_OVERLAPS: entry(
+    AlreadyExists,
+    'Another rate of the jurisdiction and category applies during a part of the time.',
+    'End that rate first, or choose another interval.',
+  ),
+  TAX_INTERVAL_INVALID: entry(InvalidArgument, 'A tax rate ends before it starts.', 'Correct its interval.'),
+  SHIPPING_CHARGE_FORBIDDEN: entry(
+    Code.PermissionDenied,
+    'Only shipping may put a shipping charge or a customer on a quote.',
+    'Leave them out, or use PrepareCheckout.',
+  ),
+
   // Shipping.
-  RATE_EXPIRED: entry(FailedPrecondition, 'The shipping rate has expired.', 'Prepare the checkout again.'),
+  ADDRESS_INCOMPLETE: entry(
+    InvalidArgument,
+    'The destination lacks what a carrier needs.',
+    'Fill in the field that is named.',
+  ),
+  NO_SHIPPING_RATE: entry(
+    FailedPrecondition,
+    'No carrier carries these goods there, or none has a price in this currency.',
+    'Choose another destination, service or currency.',
+  ),
+  TOO_MANY_PACKAGES: entry(FailedPrecondition, 'The order needs too many packages.', 'Split the order.'),
+  RATE_TABLE_INVALID: entry(
+    InvalidArgument,
+    'Rows of the rate table contradict each other.',
+    'Correct the rows that the message names.',
+  ),
+  SHIPMENT_STATE: entry(
+    FailedPrecondition,
+    'The shipment is in a state that does not allow this.',
+    'Read the shipment; its state says what is still possible.',
+  ),
+  SHIPMENT_PENDING: entry(
+    Unavailable,
+    'The shipment is still being placed or cancelled.',
+    'Repeat the same request, with the same request_id.',
+  ),
+  SHIPMENT_ABANDONED: entry(
+    Aborted,
+    'The shipment could not be completed in time and was undone.',
+    'Prepare the checkout again.',
+  ),
   SHIPMENT_NOT_FOUND: entry(NotFound, 'No shipment of yours has this id.', 'Check the id.'),
 
   // Console.
