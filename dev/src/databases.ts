@@ -15,13 +15,18 @@ export async function serviceDatabases(
 ): Promise<Map<string, string>> {
   const secrets = passwords(join(stateFolder, 'secrets', 'postgres.json'), services);
   await asAdmin(cluster, 'postgres', async (admin) => {
-    await admin.query('REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC');
+    await closeBuiltInDatabases(admin);
     for (const service of services) {
       await ensureRole(admin, service, secrets.get(service) ?? '');
       await ensureDatabase(admin, service, service);
     }
   });
   return new Map(services.map((service) => [service, cluster.url(service, service, secrets.get(service) ?? '')]));
+}
+
+/** Lets nobody but the superuser into the databases that a cluster is born with. */
+export async function closeBuiltInDatabases(admin: Client): Promise<void> {
+  await admin.query('REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC');
 }
 
 /** Makes the role when it is missing, and sets its password. */

@@ -62,7 +62,8 @@ function lives(entry: LedgerEntry): boolean {
   return startMark(entry.pid) === entry.mark;
 }
 
-function readLedger(file: string): LedgerEntry[] {
+/** What a supervisor has written down, or had when it died. */
+export function readLedger(file: string): LedgerEntry[] {
   try {
     const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
     return Array.isArray(parsed) ? parsed.filter(isEntry) : [];

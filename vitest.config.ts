@@ -1,0 +1,39 @@
+/**
+ * Two projects: what stands beside its source (`parts`), and what crosses services (`e2e`), which shares one mesh and
+ * therefore runs one file after the other. Both run on real PostgreSQL and Envoy (dev/src/testing/).
+ */
+import { defineConfig } from 'vitest/config';
+import { SummaryReporter } from './dev/src/testing/summary-reporter.ts';
+
+const summaryFile = process.env.WEFT_TEST_SUMMARY;
+
+export default defineConfig({
+  test: {
+    watch: false,
+    maxWorkers: 2,
+    reporters: ['default', ...(summaryFile === undefined ? [] : [new SummaryReporter(summaryFile)])],
+    globalSetup: ['dev/src/testing/setup.ts'],
+    projects: [
+      {
+        test: {
+          name: 'parts',
+          pool: 'forks',
+          include: ['{values,runtime,envoy,gen,dev,web,services,test}/**/*.test.{ts,tsx}'],
+          exclude: ['**/node_modules/**', 'test/e2e/**'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          pool: 'forks',
+          include: ['test/e2e/**/*.test.{ts,tsx}'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
