@@ -129,7 +129,6 @@ export const catalogue = {
     'The reader fell too far behind.',
     'Open the stream again with the last resume token, and read faster.',
   ),
-  IMPORT_ROW_INVALID: entry(InvalidArgument, 'A row of the import is wrong.', 'Correct the row that is named.'),
   IMPORT_ROW_DUPLICATE: entry(
     InvalidArgument,
     'An earlier row of the chunk is about the same thing.',
