@@ -1,10 +1,15 @@
 /** The whole way of the compiler, from descriptors to files: read, check, settle, render. It touches no file itself. */
 import type { DescFile, FileRegistry } from '@bufbuild/protobuf';
+import { renderBootstraps } from './bootstrap/render.ts';
 import { findProblems } from './checks/all.ts';
+import type { Contract } from './contract/contract.ts';
 import { formatProblems, type Problem } from './contract/problem.ts';
 import { readContract } from './contract/read.ts';
 import { settle } from './contract/settle.ts';
+import type { OutputFile } from './output.ts';
 import { renderPolicyTable } from './policy-table.ts';
+import { readTopology, type TopologyFile } from './topology/read.ts';
+import { tighten } from './topology/tighten.ts';
 
 /** What the compiler is given. */
 export interface Input {
@@ -14,14 +19,10 @@ export interface Input {
   readonly files: readonly DescFile[];
   /** The folder of the buf module, put before file names in messages and comments; empty for none. */
   readonly sourceRoot: string;
+  /** The topologies to write Envoy configuration for. */
+  readonly topologies: readonly TopologyFile[];
   /** Where to write the policy table, below the output folder. Absent: not at all. */
   readonly policyTable?: string | undefined;
-}
-
-/** One file to write, below the output folder. */
-export interface OutputFile {
-  readonly name: string;
-  readonly content: string;
 }
 
 /** Everything that has to be mended before anything is generated. */
@@ -41,5 +42,18 @@ export function compile(input: Input): OutputFile[] {
   const problems = findProblems(declared);
   if (problems.length > 0) throw new ContractError(problems);
   const contract = settle(declared);
-  return [...(input.policyTable ? [{ name: input.policyTable, content: renderPolicyTable(contract) }] : [])];
+  return [
+    ...(input.policyTable ? [{ name: input.policyTable, content: renderPolicyTable(contract) }] : []),
+    ...renderMeshes(contract, input.topologies),
+  ];
+}
+
+function renderMeshes(contract: Contract, files: readonly TopologyFile[]): OutputFile[] {
+  const problems: Problem[] = [];
+  const meshes = files.map((file) => {
+    const topology = readTopology(file, problems);
+    return { topology, contract: tighten(contract, topology, problems) };
+  });
+  if (problems.length > 0) throw new ContractError(problems);
+  return meshes.flatMap(renderBootstraps);
 }

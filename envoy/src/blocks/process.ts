@@ -1,0 +1,81 @@
+/** What concerns an Envoy process as a whole: its name, its admin socket, its statistics and its own limits. */
+import type { Place, Topology } from '../topology/topology.ts';
+import { listenAddress } from './address.ts';
+import { any, type BlockMap, noted } from './block.ts';
+
+/** The top level of a bootstrap. */
+export function bootstrap(
+  name: string,
+  place: Pick<Place, 'admin'>,
+  limits: Topology['limits'],
+  resources: { listeners: readonly BlockMap[]; clusters: readonly BlockMap[] },
+): BlockMap {
+  return {
+    node: { id: name, cluster: name },
+    admin: noted('Statistics and draining only; the rest of the admin interface answers 403.', {
+      address: listenAddress(place.admin),
+      allow_paths: [
+        { prefix: '/stats' },
+        { exact: '/ready' },
+        { exact: '/healthcheck/fail' },
+        { exact: '/healthcheck/ok' },
+        { prefix: '/drain_listeners' },
+      ],
+    }),
+    layered_runtime: {
+      layers: [
+        {
+          name: 'static',
+          static_layer: noted('Spans leave soon enough to be looked at right after a call.', {
+            'tracing.opentelemetry.flush_interval_ms': 500,
+            'tracing.opentelemetry.min_flush_spans': 50,
+          }),
+        },
+      ],
+    },
+    overload_manager: overload(limits),
+    stats_config: statistics,
+    static_resources: { listeners: resources.listeners, clusters: resources.clusters },
+  };
+}
+
+const overload = ({ maxConnections, maxHeapMb }: Topology['limits']): BlockMap => ({
+  refresh_interval: '0.25s',
+  resource_monitors: [
+    {
+      name: 'envoy.resource_monitors.global_downstream_max_connections',
+      typed_config: any('extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig', {
+        max_active_downstream_connections: maxConnections,
+      }),
+    },
+    {
+      name: 'envoy.resource_monitors.fixed_heap',
+      typed_config: any('extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig', {
+        max_heap_size_bytes: maxHeapMb * 1_048_576,
+      }),
+    },
+  ],
+  actions: [
+    {
+      name: 'envoy.overload_actions.stop_accepting_requests',
+      triggers: [{ name: 'envoy.resource_monitors.fixed_heap', threshold: { value: 0.95 } }],
+    },
+  ],
+});
+
+/** Tag rules that leave `pkg.Service.Method` whole, and buckets in milliseconds. */
+const statistics: BlockMap = {
+  use_all_default_tags: false,
+  stats_tags: [
+    { tag_name: 'weft_rpc', regex: '^cluster\\.[^.]+\\.grpc\\.(((?:[a-z0-9_]+\\.)+[A-Z]\\w*\\.[A-Z]\\w*)\\.)' },
+    { tag_name: 'grpc_code', regex: '^cluster\\.[^.]+\\.grpc\\..*?[A-Z]\\w*(\\.(\\d+))$' },
+    { tag_name: 'callee', regex: '^cluster\\.((.+?)\\.)' },
+    { tag_name: 'hcm', regex: '^http\\.((.+?)\\.)' },
+  ],
+  histogram_bucket_settings: [
+    {
+      match: { suffix: 'rq_time' },
+      buckets: [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000, 10_000, 30_000],
+    },
+  ],
+};

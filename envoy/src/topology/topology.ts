@@ -1,0 +1,58 @@
+/**
+ * A topology: what operations own and no contract decides, such as addresses, replicas and sampling. It may tighten what a
+ * contract promises (`tighten`), never loosen it.
+ */
+import type { Position } from '../contract/position.ts';
+
+export type Address =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+
+/** One topology, as read from `<name>.yaml`. */
+export interface Topology {
+  readonly name: string;
+  readonly trustDomain: string;
+  readonly edge: Edge;
+  readonly tracing: { readonly collector: Address; readonly samplePercent: number };
+  readonly limits: { readonly maxConnections: number; readonly maxHeapMb: number };
+  readonly tighten: readonly Tightening[];
+  /** Where one workload's sidecar and service are; the edge has only the files and the admin socket. */
+  placeOf(workload: string): Place;
+  /** Workloads that the topology speaks of by name, and where. */
+  readonly mentioned: readonly { readonly workload: string; readonly at: Position }[];
+}
+
+/** The addresses and files of one workload. */
+export interface Place {
+  /** Where the sidecar listens for callers, over mTLS. */
+  readonly inbound: Address;
+  /** Where callers reach the replicas. */
+  readonly reachedAt: readonly Address[];
+  /** Where the sidecar listens for the service's own calls. */
+  readonly outbound: Address;
+  /** Where the service listens. */
+  readonly app: Address;
+  readonly admin: Address;
+  /** The folder with `current/identity.yaml` and `current/trust.yaml`, watched for the swap of `current`. */
+  readonly certificates: string;
+  readonly accessLog: string;
+}
+
+export interface Edge {
+  readonly listen: Address;
+  readonly trustedProxies: number;
+  /** Who answers reflection and health for the edge; absent: nobody does. */
+  readonly reflection: { readonly workload: string; readonly at: Position } | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly token: { readonly issuer: string; readonly audience: string; readonly jwks: string };
+}
+
+/** Smaller values than the contract's, for one RPC or one workload. */
+export interface Tightening {
+  readonly at: Position;
+  /** The full name of an RPC, or the name of a workload. */
+  readonly subject: string;
+  readonly deadlineMs: number | undefined;
+  readonly requestsPerSecond: number | undefined;
+  readonly maxConcurrentRequests: number | undefined;
+}
