@@ -36,7 +36,14 @@ function nodeOf(block: Block): Scalar | YAMLMap | YAMLSeq {
     }
     return map;
   }
-  return new Scalar(block);
+  return scalar(block);
+}
+
+/** Envoy's YAML parser takes fewer plain texts than YAML allows, so all but words and paths stand in quotes. */
+function scalar(value: string | number | boolean): Scalar {
+  const node = new Scalar(value);
+  if (typeof value === 'string' && !/^[\w./:;, -]+$/.test(value)) node.type = 'QUOTE_SINGLE';
+  return node;
 }
 
 /** A comment on a property stands before its key. */
