@@ -36,11 +36,6 @@ export function syncTrees(from: string, to: string, differences: readonly Differ
   }
 }
 
-/** One line per difference, for people. */
-export function describe(differences: readonly Difference[]): string {
-  return differences.map(({ path, kind }) => `  ${kind}: gen/${path}`).join('\n');
-}
-
 function filesBelow(folder: string): Set<string> {
   try {
     const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
