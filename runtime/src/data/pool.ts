@@ -1,0 +1,163 @@
+/**
+ * The pool of connections to a workload's own database, and transactions on it. Everything is bounded: connections, waiting,
+ * statements; and a statement lasts no longer than the caller waits.
+ */
+
+import { Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow, types } from 'pg';
+import { fail } from '../errors/fail.ts';
+import { log } from '../log.ts';
+import { currentCall, remainingMs } from '../server/call.ts';
+
+/** What can run statements: the pool, or a transaction on one of its connections. */
+export type Sql = {
+  query<Row extends QueryResultRow>(statement: string | QueryConfig, values?: unknown[]): Promise<QueryResult<Row>>;
+};
+
+/** How a pool is bounded. */
+export type PoolOptions = {
+  readonly databaseUrl: string;
+  /** The workload's name, as the database shows it. */
+  readonly workload: string;
+  /** Connections, at most. Default 8. */
+  readonly maxConnections?: number;
+};
+
+/** Longest that one statement may take when no caller waits, in milliseconds. */
+const STATEMENT_MAX_MS = 15_000;
+/** Longest that a statement may wait for a row that another transaction holds, in milliseconds. */
+const LOCK_MAX_MS = 5_000;
+const CONNECT_MAX_MS = 5_000;
+const IDLE_MAX_MS = 30_000;
+const INT8 = 20;
+
+/** int8 does not fit a number; it is a bigint everywhere. */
+const parsers = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 && format !== 'binary' ? BigInt : types.getTypeParser(oid, format as 'text'),
+};
+
+/** Opens a pool. Connections are made when they are needed; a database that is not there fails the calls, not the process. */
+export function openPool({ databaseUrl, workload, maxConnections = 8 }: PoolOptions): Pool {
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    application_name: workload,
+    max: maxConnections,
+    connectionTimeoutMillis: CONNECT_MAX_MS,
+    idleTimeoutMillis: IDLE_MAX_MS,
+    statement_timeout: STATEMENT_MAX_MS,
+    lock_timeout: LOCK_MAX_MS,
+    idle_in_transaction_session_timeout: STATEMENT_MAX_MS,
+    types: parsers,
+  });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on('error', (error) => log.warn('an idle database connection broke', { error }));
+  return pool;
+}
+
+/** Serialization failure and deadlock: the transaction did nothing, and may succeed when it is run again. */
+const REPEATABLE: ReadonlySet<string> = new Set(['40001', '40P01']);
+const ATTEMPTS_MAX = 5;
+
+/**
+ * Runs `work` in a transaction of its own: committed when it resolves, rolled back when it throws. It is run again when
+ * PostgreSQL chose it as the victim of a deadlock, so it must have no effects outside the database.
+ *
+ * @throws what `work` throws, or UNREACHABLE, DEADLINE, OVERLOADED for what befell the database.
+ */
+export async function transaction<T>(pool: Pool, work: (tx: Sql) => Promise<T>, begin = 'BEGIN'): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptOnce(pool, work, begin);
+    } catch (error) {
+      if (!REPEATABLE.has(codeOf(error)) || attempt === ATTEMPTS_MAX) {
+        throw databaseError(error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 5 * 2 ** attempt));
+    }
+  }
+}
+
+/**
+ * Runs one statement that is a transaction by itself.
+ *
+ * @throws UNREACHABLE, DEADLINE, OVERLOADED for what befell the database.
+ */
+export async function query<Row extends QueryResultRow>(
+  pool: Pool,
+  statement: string | QueryConfig,
+  values?: unknown[],
+): Promise<Row[]> {
+  try {
+    return (await pool.query<Row>(statement, values)).rows;
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
+async function attemptOnce<T>(pool: Pool, work: (tx: Sql) => Promise<T>, begin: string): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  const onError = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', onError);
+  try {
+    await client.query(`${begin}${statementTimeout()}`);
+    const result = await work(client);
+    if (currentCall()?.signal.aborted) {
+      throw fail('CANCELLED');
+    }
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    broken ??= await rollBack(client);
+    throw error;
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}
+
+async function rollBack(client: PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('ROLLBACK');
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** A transaction for a call does not outlive the caller's patience. Ends with the transaction (SET LOCAL). */
+function statementTimeout(): string {
+  const left = remainingMs();
+  return left === undefined ? '' : `; SET LOCAL statement_timeout = ${Math.max(1, Math.min(left, STATEMENT_MAX_MS))}`;
+}
+
+/** SQLSTATE of a statement that ran into its timeout, and of a wait for a lock that did. */
+const QUERY_CANCELED = '57014';
+const LOCK_NOT_AVAILABLE = '55P03';
+const RETRY_AFTER_MS = 250;
+/** SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown), and what the network says. */
+const UNREACHABLE = /^(08|53|57P)|^E(CONNREFUSED|CONNRESET|PIPE|NOTFOUND|TIMEDOUT)$|^ENOENT$/;
+const CONNECTION_TEXT =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/;
+
+/** The typed error for what befell the database; anything else as it was. SQL never leaves the server. */
+export function databaseError(error: unknown): unknown {
+  const code = codeOf(error);
+  if (code === QUERY_CANCELED) {
+    return fail('DEADLINE', undefined, {}, { cause: error });
+  }
+  if (code === LOCK_NOT_AVAILABLE || REPEATABLE.has(code)) {
+    return fail('OVERLOADED', undefined, {}, { retryAfterMs: RETRY_AFTER_MS, cause: error });
+  }
+  if (UNREACHABLE.test(code) || (error instanceof Error && CONNECTION_TEXT.test(error.message))) {
+    return fail('UNREACHABLE', 'The database cannot be reached.', {}, { retryAfterMs: RETRY_AFTER_MS, cause: error });
+  }
+  return error;
+}
+
+/** The SQLSTATE or system code of an error; empty when it has none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
