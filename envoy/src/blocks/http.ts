@@ -84,13 +84,16 @@ export const connectionManager = (manager: Manager): BlockMap => ({
  * Runs before anything reads the headers: removes what only the mesh itself may say, and makes Connect's timeout one that Envoy
  * knows. (Without connect-timeout-ms the added value is `m`, which counts as malformed, hence as absent.)
  */
-export function earlyHeaders(removed: { prefixes: readonly string[]; names: readonly string[] }): Noted {
+export function earlyHeaders(
+  removed: { prefixes: readonly string[]; names: readonly string[] },
+  added: readonly (readonly [key: string, value: string])[] = [],
+): Noted {
   const mutations: Block[] = [
     ...removed.prefixes.map((prefix) => ({ remove_on_match: { key_matcher: { prefix } } })),
     ...removed.names.map((name) => ({ remove: name })),
-    {
-      append: { header: { key: 'grpc-timeout', value: '%REQ(connect-timeout-ms)%m' }, append_action: 'ADD_IF_ABSENT' },
-    },
+    ...[...added, ['grpc-timeout', '%REQ(connect-timeout-ms)%m'] as const].map(([key, value]) => ({
+      append: { header: { key, value }, append_action: 'ADD_IF_ABSENT' },
+    })),
   ];
   return noted('What a caller may not say, and the deadline of Connect clients in the words of gRPC.', [
     extension(

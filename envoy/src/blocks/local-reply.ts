@@ -1,100 +1,128 @@
 /**
- * What Envoy itself answers, in the words of the caller's protocol. gRPC replies are right by themselves but for two: an overload
- * must be RESOURCE_EXHAUSTED, or callers retry it and multiply the load, and a denial must say what was denied. Connect replies are
- * text/plain by themselves, which leaves clients to guess from the HTTP status; here they become Connect's JSON errors.
+ * What Envoy itself answers, in the words of the caller's protocol and with a text to act on.
+ *
+ * gRPC: an overload must be RESOURCE_EXHAUSTED, or callers retry it and multiply the load. Connect: replies are text/plain by
+ * themselves, which leaves clients to guess from the HTTP status; here they become Connect's JSON errors. gRPC-Web (at the edge):
+ * Envoy derives the status from the HTTP status, which knows neither RESOURCE_EXHAUSTED nor DEADLINE_EXCEEDED.
  */
-import { type BlockMap, noted } from './block.ts';
+import { type BlockMap, type Noted, noted } from './block.ts';
 
-/** How the filter of a mapper knows a reply. */
-type Cause = { readonly status: number } | { readonly flag: 'UO' | 'RL' };
+/** How a mapper knows a reply: by its HTTP status, or as an overflow of a concurrency limit. */
+type Cause = number | 'overflow';
 
 interface Reply {
   readonly cause: Cause;
+  /** Connect's code. */
   readonly code: string;
-  /** Absent: Envoy's own text. */
+  /** May hold access log operators. Absent: Envoy's own text. */
   readonly message?: string;
-  /** Replaces the gRPC status that Envoy would send. */
+  /** The gRPC status, where Envoy would send another one to gRPC clients. */
   readonly grpcStatus?: number;
-  /** Replaces the HTTP status that Envoy would send to Connect clients. */
+  /** The gRPC status, where Envoy would send another one to gRPC-Web clients. */
+  readonly grpcWebStatus?: number;
+  /** The HTTP status, where Envoy would send another one to Connect clients. */
   readonly httpStatus?: number;
 }
 
 const overloaded = 'too many requests at once; try again later';
 const limited = 'rate limit exceeded; try again in a second';
+const late = 'the deadline passed before there was an answer';
+const large = 'the request is too large';
+const unreachable = 'the service cannot be reached at the moment; try again';
+const unauthenticated = '%LOCAL_REPLY_BODY%: send "authorization: Bearer <token>" with a valid token';
 
-function replies(denied: string): Reply[] {
+/** The first that fits is taken. Envoy's texts of 502 and 503 name peers and sockets, so they stay in the access log. */
+const replies = ({ denied, unknown }: Words): readonly Reply[] => [
+  {
+    cause: 'overflow',
+    code: 'resource_exhausted',
+    message: overloaded,
+    grpcStatus: 8,
+    grpcWebStatus: 8,
+    httpStatus: 429,
+  },
+  { cause: 400, code: 'invalid_argument' },
+  { cause: 401, code: 'unauthenticated', message: unauthenticated },
+  { cause: 403, code: 'permission_denied', message: denied },
+  { cause: 404, code: 'unimplemented', ...(unknown === undefined ? {} : { message: unknown }) },
+  { cause: 408, code: 'deadline_exceeded', message: late, grpcWebStatus: 4 },
+  { cause: 413, code: 'resource_exhausted', message: large, grpcStatus: 8, grpcWebStatus: 8 },
+  { cause: 429, code: 'resource_exhausted', message: limited, grpcWebStatus: 8 },
+  { cause: 431, code: 'resource_exhausted', message: large, grpcStatus: 8, grpcWebStatus: 8 },
+  { cause: 500, code: 'internal' },
+  { cause: 502, code: 'unavailable', message: unreachable },
+  { cause: 503, code: 'unavailable', message: unreachable },
+  { cause: 504, code: 'deadline_exceeded', message: late, grpcWebStatus: 4 },
+];
+
+/** The header in which the edge keeps the content type that gRPC-Web clients sent: its filter replaces the original. */
+export const originalTypeHeader = 'x-weft-content-type';
+
+interface Words {
+  /** What RBAC's refusals say; may hold access log operators. */
+  readonly denied: string;
+  /** What answers to unknown RPCs say, where the route does not. */
+  readonly unknown?: string;
+  /** Whether gRPC-Web clients come here. */
+  readonly grpcWeb: boolean;
+}
+
+/** The `local_reply_config` of a connection manager. */
+export function localReply(words: Words): Noted {
+  const mappers = replies(words).flatMap((reply) => [
+    ...(words.grpcWeb ? grpcWebMapper(reply) : []),
+    ...grpcMapper(reply),
+    connectMapper(reply),
+  ]);
+  return noted("Envoy's own refusals, as gRPC and Connect clients understand them.", { mappers });
+}
+
+/** An answer without a body whose headers are the trailers: what gRPC-Web's filter passes on as it is. */
+function grpcWebMapper({ cause, grpcWebStatus, message = '' }: Reply): BlockMap[] {
+  if (grpcWebStatus === undefined) return [];
   return [
-    { cause: { flag: 'UO' }, code: 'resource_exhausted', message: overloaded, grpcStatus: 8, httpStatus: 429 },
-    { cause: { flag: 'RL' }, code: 'resource_exhausted', message: limited },
-    { cause: { status: 403 }, code: 'permission_denied', message: denied },
-    { cause: { status: 400 }, code: 'invalid_argument' },
-    { cause: { status: 401 }, code: 'unauthenticated' },
-    { cause: { status: 404 }, code: 'unimplemented' },
-    { cause: { status: 408 }, code: 'deadline_exceeded' },
-    { cause: { status: 413 }, code: 'resource_exhausted' },
-    { cause: { status: 429 }, code: 'resource_exhausted' },
-    { cause: { status: 431 }, code: 'resource_exhausted' },
-    { cause: { status: 500 }, code: 'internal' },
-    { cause: { status: 502 }, code: 'unavailable' },
-    { cause: { status: 503 }, code: 'unavailable' },
-    { cause: { status: 504 }, code: 'deadline_exceeded' },
+    {
+      filter: both(causeFilter(cause), typeFilter(originalTypeHeader, 'application/grpc-web')),
+      status_code: 200,
+      headers_to_add: [header('grpc-status', String(grpcWebStatus)), header('grpc-message', message)],
+      body_format_override: { text_format_source: { inline_string: '' } },
+    },
   ];
 }
 
-/** The `local_reply_config` of a connection manager. `denied` is what RBAC's refusals say; it may hold access log operators. */
-export function localReply(denied: string): BlockMap {
-  return {
-    mappers: replies(denied).flatMap((reply) => {
-      const grpc = reply.message === undefined ? [] : [grpcMapper(reply, reply.message)];
-      return [...grpc, connectMapper(reply)];
-    }),
-  };
+function grpcMapper({ cause, grpcStatus, message }: Reply): BlockMap[] {
+  if (message === undefined) return [];
+  return [
+    {
+      filter: both(causeFilter(cause), typeFilter('content-type', 'application/grpc')),
+      headers_to_add: grpcStatus === undefined ? undefined : [header('grpc-status', String(grpcStatus))],
+      body_format_override: { text_format_source: { inline_string: message } },
+    },
+  ];
 }
 
-function grpcMapper({ cause, grpcStatus }: Reply, message: string): BlockMap {
-  return {
-    filter: { and_filter: { filters: [causeFilter(cause), grpcFilter(true)] } },
-    ...(grpcStatus === undefined
-      ? {}
-      : {
-          headers_to_add: [
-            {
-              header: { key: 'grpc-status', value: String(grpcStatus) },
-              append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
-            },
-          ],
-        }),
-    body_format_override: { text_format_source: { inline_string: message } },
-  };
-}
+const connectMapper = ({ cause, code, message, httpStatus }: Reply): BlockMap => ({
+  filter: both(causeFilter(cause), typeFilter('content-type', 'application/grpc', true)),
+  status_code: httpStatus,
+  body_format_override: { json_format: { code, message: message ?? '%LOCAL_REPLY_BODY%' } },
+});
 
-function connectMapper({ cause, code, message, httpStatus }: Reply): BlockMap {
-  return {
-    filter: { and_filter: { filters: [causeFilter(cause), grpcFilter(false)] } },
-    status_code: httpStatus,
-    body_format_override: { json_format: { code, message: message ?? '%LOCAL_REPLY_BODY%' } },
-  };
-}
+const both = (...filters: BlockMap[]): BlockMap => ({ and_filter: { filters } });
+
+const header = (key: string, value: string): BlockMap => ({
+  header: { key, value },
+  append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
+});
 
 const causeFilter = (cause: Cause): BlockMap =>
-  'flag' in cause
-    ? { response_flag_filter: { flags: [cause.flag] } }
+  cause === 'overflow'
+    ? { response_flag_filter: { flags: ['UO'] } }
     : {
         status_code_filter: {
-          comparison: { op: 'EQ', value: { default_value: cause.status, runtime_key: `local_reply.${cause.status}` } },
+          comparison: { op: 'EQ', value: { default_value: cause, runtime_key: `local_reply.${cause}` } },
         },
       };
 
-const grpcFilter = (isGrpc: boolean): BlockMap => ({
-  header_filter: {
-    header: {
-      name: 'content-type',
-      string_match: { prefix: 'application/grpc' },
-      invert_match: isGrpc ? undefined : true,
-    },
-  },
+const typeFilter = (name: string, prefix: string, inverted?: true): BlockMap => ({
+  header_filter: { header: { name, string_match: { prefix }, invert_match: inverted } },
 });
-
-/** `noted` with the reason that every connection manager has for carrying this. */
-export const localReplyNoted = (denied: string) =>
-  noted("Envoy's own refusals, as gRPC and Connect clients understand them.", localReply(denied));

@@ -4,7 +4,7 @@ import { type BlockMap, type Noted, noted } from '../blocks/block.ts';
 import { corsFilter, corsPolicy, grpcWebFilter, traceHeaderFilter } from '../blocks/browser.ts';
 import { collectorClusterAt } from '../blocks/clusters.ts';
 import { connectionManager, earlyHeaders, grpcStats, listener } from '../blocks/http.ts';
-import { localReplyNoted } from '../blocks/local-reply.ts';
+import { localReply, originalTypeHeader } from '../blocks/local-reply.ts';
 import { edgeName } from '../blocks/names.ts';
 import { bootstrap } from '../blocks/process.ts';
 import { limitPerClient, rateLimitFilter } from '../blocks/rate-limit.ts';
@@ -13,9 +13,10 @@ import { retryPolicy } from '../blocks/retry.ts';
 import { routeVerifiesToken, tokenFilter } from '../blocks/token.ts';
 import { tracing } from '../blocks/tracing.ts';
 import { exposedMethods, type Method } from '../contract/contract.ts';
+import type { Edge } from '../topology/topology.ts';
 import { answeredForTheEdge } from './builtin.ts';
 import { clusterBetween, type Mesh } from './mesh.ts';
-import { rpcRoute, rpcsByService, unknownRpcRoute } from './route.ts';
+import { rpcRoute, rpcsByService, unknownRpcRouteWithCors } from './route.ts';
 
 /** The whole bootstrap of the edge. */
 export function edgeBootstrap(mesh: Mesh): BlockMap {
@@ -42,15 +43,17 @@ function door(mesh: Mesh): BlockMap {
       name: edgeName,
       codec: 'AUTO',
       clientCertificate: 'SANITIZE',
-      // Traces begin here: a stranger who could send a traceparent could force sampling and write into others' traces.
-      earlyHeaders: earlyHeaders({
-        prefixes: ['x-envoy-', 'x-weft-'],
-        names: ['x-forwarded-client-cert', 'x-forwarded-host', 'x-request-id', 'traceparent', 'tracestate'],
-      }),
-      extra: { use_remote_address: true, xff_num_trusted_hops: edge.trustedProxies },
+      earlyHeaders: earlyHeaders({ prefixes: ['x-envoy-', 'x-weft-'], names: strangersHeaders(edge) }, [
+        [originalTypeHeader, '%REQ(content-type)%'],
+      ]),
+      extra: { use_remote_address: true, xff_num_trusted_hops: edge.trustedProxies, skip_xff_append: true },
       tracing: tracing(edgeName, traces.collector, traces.samplePercent),
       accessLog: requestLog(placeOf(edgeName).accessLog, edgeName),
-      localReply: localReplyNoted('the token holds none of the scopes that %ROUTE_NAME% asks for'),
+      localReply: localReply({
+        denied: 'the token holds none of the scopes that %ROUTE_NAME% asks for',
+        unknown: 'the edge offers no such RPC',
+        grpcWeb: true,
+      }),
       filters: [
         corsFilter(),
         grpcWebFilter(),
@@ -68,12 +71,21 @@ function door(mesh: Mesh): BlockMap {
           routes: [
             ...exposed.map(exposedRoute),
             ...builtinRoutes(edge.reflection?.workload),
-            unknownRpcRoute('the edge offers no such RPC', routeIsOpen()),
+            unknownRpcRouteWithCors(routeIsOpen()),
           ],
         },
       ],
     }),
   });
+}
+
+/**
+ * Headers that nobody outside may bring in. Traces begin here: a stranger who could send a traceparent could force sampling and
+ * write into others' traces; each response tells its trace instead. Addresses of clients go no further than this.
+ */
+function strangersHeaders({ trustedProxies }: Edge): string[] {
+  const names = ['x-forwarded-client-cert', 'x-forwarded-host', 'x-request-id', 'traceparent', 'tracestate'];
+  return trustedProxies === 0 ? [...names, 'x-forwarded-for'] : names;
 }
 
 function exposedRoute(method: Method): Noted {

@@ -37,11 +37,22 @@ function timeLimits({ limits }: Routed): BlockMap {
 }
 
 /** Catches what no exact path matched: UNIMPLEMENTED, saying `message`. */
-export const unknownRpcRoute = (message: string, perFilter?: BlockMap): Noted =>
+export const unknownRpcRoute = (message: string): Noted =>
   noted('Everything else.', {
     name: 'unknown',
     match: { prefix: '/' },
     direct_response: { status: 404, body: { inline_string: message } },
+  });
+
+/**
+ * The same for the edge, without a text of its own. CORS does not work on direct responses, and without CORS a browser would not
+ * learn that the RPC is unknown; so this is a route to a cluster that nobody can name: strangers' x-weft-* headers are removed.
+ */
+export const unknownRpcRouteWithCors = (perFilter: BlockMap): Noted =>
+  noted('Everything else: no such RPC.', {
+    name: 'unknown',
+    match: { prefix: '/' },
+    route: { cluster_header: 'x-weft-nowhere', cluster_not_found_response_code: 'NOT_FOUND' },
     typed_per_filter_config: perFilter,
   });
 

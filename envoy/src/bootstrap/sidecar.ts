@@ -4,7 +4,7 @@ import { connectionLog, requestLog } from '../blocks/access-log.ts';
 import { type BlockMap, extension, noted } from '../blocks/block.ts';
 import { collectorClusterAt, serviceCluster } from '../blocks/clusters.ts';
 import { connectionManager, earlyHeaders, grpcStats, listener } from '../blocks/http.ts';
-import { localReplyNoted } from '../blocks/local-reply.ts';
+import { localReply } from '../blocks/local-reply.ts';
 import { appCluster, edgeName, filters } from '../blocks/names.ts';
 import { bootstrap } from '../blocks/process.ts';
 import { limitPerWorkload, rateLimitFilter } from '../blocks/rate-limit.ts';
@@ -51,7 +51,7 @@ function inbound(mesh: Mesh, workload: Workload): BlockMap {
       earlyHeaders: earlyHeaders({ prefixes: ['x-envoy-'], names: [] }),
       tracing: tracingOf(mesh, workload),
       accessLog: requestLog(place.accessLog, name),
-      localReply: localReplyNoted('%DOWNSTREAM_PEER_URI_SAN% declares no call to %ROUTE_NAME%'),
+      localReply: localReply({ denied: '%DOWNSTREAM_PEER_URI_SAN% declares no call to this RPC', grpcWeb: false }),
       filters: [
         noted(
           'Passes health checks to the service, and tells callers at once when this replica drains.',
@@ -135,7 +135,7 @@ function outbound(mesh: Mesh, workload: Workload): BlockMap {
       earlyHeaders: earlyHeaders({ prefixes: ['x-envoy-'], names: [] }),
       tracing: tracingOf(mesh, workload),
       accessLog: requestLog(place.accessLog, name),
-      localReply: localReplyNoted('access to %ROUTE_NAME% denied'),
+      localReply: localReply({ denied: 'access denied', grpcWeb: false }),
       filters: callees.size > 0 ? [grpcStats(rpcsByService([...callees.values()].flat()))] : [],
       extra: { strip_any_host_port: true },
       virtualHosts: [
