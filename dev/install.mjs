@@ -141,16 +141,14 @@ function majorOf(version) {
 }
 
 /**
- * Runs a program in the foreground and returns its exit code. Ctrl-C reaches it from the terminal; SIGTERM and SIGHUP are
- * passed on. The IPC channel tells the program when this process is gone.
+ * Runs a program in the foreground and returns its exit code. Signals are passed on, though Ctrl-C also reaches the program from
+ * the terminal itself. The IPC channel tells the program when this process is gone.
  */
 export async function runInForeground(command, args, options = {}) {
   const child = spawn(command, args, { cwd: checkout, stdio: ['inherit', 'inherit', 'inherit', 'ipc'], ...options });
   const forward = (signal) => child.kill(signal);
-  const ignore = () => {};
-  process.on('SIGINT', ignore);
-  process.on('SIGTERM', forward);
-  process.on('SIGHUP', forward);
+  const passedOn = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const signal of passedOn) process.on(signal, forward);
   const parent = process.ppid;
   // npm that is killed outright passes no signal on; its child then gets another parent.
   const orphaned = setInterval(() => {
@@ -164,9 +162,7 @@ export async function runInForeground(command, args, options = {}) {
     });
   } finally {
     clearInterval(orphaned);
-    process.off('SIGINT', ignore);
-    process.off('SIGTERM', forward);
-    process.off('SIGHUP', forward);
+    for (const signal of passedOn) process.off(signal, forward);
   }
 }
 

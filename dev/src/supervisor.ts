@@ -63,6 +63,7 @@ export class Supervisor {
 
   /** Starts a process and resolves when it is ready. Throws Failure, with the process gone, when it does not get there. */
   async start(spec: ProcessSpec): Promise<void> {
+    if (this.#ending) throw new Error('everything is being stopped');
     if (this.#entries.get(spec.name)?.wanted) throw new Error(`${spec.name} is already started`);
     const entry: Entry = {
       spec,
@@ -122,9 +123,14 @@ export class Supervisor {
     }
   }
 
+  /** From now on nothing is started any more. */
+  seal(): void {
+    this.#ending = true;
+  }
+
   /** Stops what is left and ends the guardian. The supervisor cannot be used afterwards. */
   async end(): Promise<void> {
-    this.#ending = true;
+    this.seal();
     await Promise.all(this.names.map((name) => this.stop(name)));
     await this.#guardian.end();
   }
