@@ -46,13 +46,19 @@ export async function buildPage(note: Note = () => {}): Promise<void> {
   } catch (cause) {
     const words = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : String(cause);
     throw new Failure('The web page could not be built', {
-      why: words.trim().split('\n').slice(-12).join('\n'),
+      why: withoutStack(words),
       remedy: 'Mend what Vite names and start again.',
       cause,
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The first lines of an error report, without the frames of Vite's own code. */
+function withoutStack(report: string): string {
+  const lines = report.split('\n').filter((line) => line.trim() !== '' && !/^\s+at /.test(line));
+  return lines.slice(0, 12).join('\n');
 }
 
 /** One hash over the names and contents of all that the page is built from. */
