@@ -32,16 +32,18 @@ const connectionFields: BlockMap = {
 /** One line per request, health checks left out. `listener` says which of the workload's listeners it came through. */
 export const requestLog = (path: string, listener: string): BlockMap[] => [
   {
-    ...fileLog(path, { ...requestFields, listener }),
+    ...log(path, { ...requestFields, listener }),
     filter: { not_health_check_filter: {} },
   },
 ];
 
 /** One line per connection that ends: the only place that says why a handshake failed. */
-export const connectionLog = (path: string): BlockMap[] => [fileLog(path, connectionFields)];
+export const connectionLog = (path: string): BlockMap[] => [log(path, connectionFields)];
 
-const fileLog = (path: string, fields: BlockMap): BlockMap =>
-  extension('access_loggers.file', 'extensions.access_loggers.file.v3.FileAccessLog', {
-    path,
-    log_format: { json_format: fields, omit_empty_values: true },
-  });
+/** `stdout` is no file: in a container it may be a pipe that cannot be opened by a path. */
+function log(path: string, fields: BlockMap): BlockMap {
+  const format = { log_format: { json_format: fields, omit_empty_values: true } };
+  return path === 'stdout'
+    ? extension('access_loggers.stdout', 'extensions.access_loggers.stream.v3.StdoutAccessLog', format)
+    : extension('access_loggers.file', 'extensions.access_loggers.file.v3.FileAccessLog', { path, ...format });
+}

@@ -2,7 +2,7 @@
 import type { Workload } from '../contract/contract.ts';
 import type { Address } from '../topology/topology.ts';
 import { dialAddress, isNamed } from './address.ts';
-import { any, type BlockMap, noted, seconds } from './block.ts';
+import { any, type BlockMap, extension, noted, seconds } from './block.ts';
 import { appCluster, collectorCluster } from './names.ts';
 
 /** Streams of one connection; more calls at once open another one. */
@@ -23,6 +23,10 @@ export const serviceCluster = (address: Address, maxConcurrentRequests: number):
         max_pending_requests: maxConcurrentRequests,
         track_remaining: true,
       },
+      noted('Health checks, which have to get through to a service that is merely busy.', {
+        priority: 'HIGH',
+        max_requests: 64,
+      }),
     ],
   },
   ...endpoints(appCluster, [address]),
@@ -87,17 +91,19 @@ export const collectorClusterAt = (collector: Address): BlockMap => ({
 
 /** Names are looked up again and again, so that replicas come and go; addresses are taken as they are. */
 function endpoints(name: string, addresses: readonly Address[]): BlockMap {
-  const lookup = addresses.some(isNamed)
-    ? { type: 'STRICT_DNS', dns_lookup_family: 'V4_PREFERRED', dns_refresh_rate: '2s' }
-    : { type: 'STATIC' };
   return {
-    ...lookup,
+    ...(addresses.some(isNamed) ? { cluster_type: lookedUp } : { type: 'STATIC' }),
     load_assignment: {
       cluster_name: name,
       endpoints: [{ lb_endpoints: addresses.map((address) => ({ endpoint: { address: dialAddress(address) } })) }],
     },
   };
 }
+
+const lookedUp = extension('clusters.dns', 'extensions.clusters.dns.v3.DnsCluster', {
+  dns_lookup_family: 'V4_PREFERRED',
+  dns_refresh_rate: '2s',
+});
 
 const http2 = (): BlockMap => ({
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': any('extensions.upstreams.http.v3.HttpProtocolOptions', {

@@ -5,10 +5,10 @@
  * themselves, which leaves clients to guess from the HTTP status; here they become Connect's JSON errors. gRPC-Web (at the edge):
  * Envoy derives the status from the HTTP status, which knows neither RESOURCE_EXHAUSTED nor DEADLINE_EXCEEDED.
  */
-import { type BlockMap, type Noted, noted } from './block.ts';
+import { type BlockMap, extension, type Noted, noted } from './block.ts';
 
-/** How a mapper knows a reply: by its HTTP status, or as an overflow of a concurrency limit. */
-type Cause = number | 'overflow';
+/** How a mapper knows a reply: by its HTTP status, as an overflow of a concurrency limit, or as a refused token. */
+type Cause = number | 'overflow' | 'token';
 
 interface Reply {
   readonly cause: Cause;
@@ -20,7 +20,7 @@ interface Reply {
   readonly grpcStatus?: number;
   /** The gRPC status, where Envoy would send another one to gRPC-Web clients. */
   readonly grpcWebStatus?: number;
-  /** The HTTP status, where Envoy would send another one to Connect clients. */
+  /** The HTTP status, where Envoy would send another one to Connect and gRPC-Web clients. */
   readonly httpStatus?: number;
 }
 
@@ -42,7 +42,8 @@ const replies = ({ denied, unknown }: Words): readonly Reply[] => [
     httpStatus: 429,
   },
   { cause: 400, code: 'invalid_argument' },
-  { cause: 401, code: 'unauthenticated', message: unauthenticated },
+  // Envoy answers 403 to a token for another audience, which is no question of rights.
+  { cause: 'token', code: 'unauthenticated', message: unauthenticated, grpcStatus: 16, httpStatus: 401 },
   { cause: 403, code: 'permission_denied', message: denied },
   { cause: 404, code: 'unimplemented', ...(unknown === undefined ? {} : { message: unknown }) },
   { cause: 408, code: 'deadline_exceeded', message: late, grpcWebStatus: 4 },
@@ -90,11 +91,12 @@ function grpcWebMapper({ cause, grpcWebStatus, message = '' }: Reply): BlockMap[
   ];
 }
 
-function grpcMapper({ cause, grpcStatus, message }: Reply): BlockMap[] {
+function grpcMapper({ cause, grpcStatus, httpStatus, message }: Reply): BlockMap[] {
   if (message === undefined) return [];
   return [
     {
       filter: both(causeFilter(cause), typeFilter('content-type', 'application/grpc')),
+      status_code: httpStatus,
       headers_to_add: grpcStatus === undefined ? undefined : [header('grpc-status', String(grpcStatus))],
       body_format_override: { text_format_source: { inline_string: message } },
     },
@@ -114,14 +116,20 @@ const header = (key: string, value: string): BlockMap => ({
   append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
 });
 
-const causeFilter = (cause: Cause): BlockMap =>
-  cause === 'overflow'
-    ? { response_flag_filter: { flags: ['UO'] } }
-    : {
-        status_code_filter: {
-          comparison: { op: 'EQ', value: { default_value: cause, runtime_key: `local_reply.${cause}` } },
-        },
-      };
+function causeFilter(cause: Cause): BlockMap {
+  if (cause === 'overflow') return { response_flag_filter: { flags: ['UO'] } };
+  if (cause === 'token') return celFilter("response.code_details.startsWith('jwt_authn')");
+  const value = { default_value: cause, runtime_key: `local_reply.${cause}` };
+  return { status_code_filter: { comparison: { op: 'EQ', value } } };
+}
+
+const celFilter = (expression: string): BlockMap => ({
+  extension_filter: extension(
+    'access_loggers.extension_filters.cel',
+    'extensions.access_loggers.filters.cel.v3.ExpressionFilter',
+    { expression },
+  ),
+});
 
 const typeFilter = (name: string, prefix: string, inverted?: true): BlockMap => ({
   header_filter: { header: { name, string_match: { prefix }, invert_match: inverted } },

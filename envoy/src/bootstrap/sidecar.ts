@@ -108,7 +108,7 @@ function inboundRoutes(mesh: Mesh, workload: Workload, builtin: Map<Builtin, str
     const perFilter = limited ? limitPerWorkload(trustDomain, callers, method.rateLimit) : {};
     return rpcRoute(method, appCluster, {}, perFilter);
   });
-  const given = [...builtin.keys()].map((method) => rpcRoute(method, appCluster, {}, {}));
+  const given = [...builtin.keys()].map((method) => rpcRoute(method, appCluster, { priority: 'HIGH' }, {}));
   return [...declared, ...given, unknownRpcRoute(`${workload.name} has no such RPC`)];
 }
 

@@ -35,6 +35,7 @@ export interface Place {
   readonly admin: Address;
   /** The folder with `current/identity.yaml` and `current/trust.yaml`, watched for the swap of `current`. */
   readonly certificates: string;
+  /** The path of a file, or `stdout`. */
   readonly accessLog: string;
 }
 

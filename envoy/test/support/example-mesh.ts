@@ -5,7 +5,7 @@ import { createServer, request, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority, spiffeId } from '@weft/dev/src/authority.ts';
-import { ensureCertificates } from '@weft/dev/src/certificates.ts';
+import { ensureCertificates, rotate } from '@weft/dev/src/certificates.ts';
 import { envoyBinary } from '@weft/dev/src/envoy-binary.ts';
 import { freePort } from '@weft/dev/src/ports.ts';
 import { TokenMint } from '@weft/dev/src/tokens.ts';
@@ -35,6 +35,8 @@ export interface ExampleMesh {
   identity(uri: string, days?: number): Promise<ClientIdentity>;
   /** Objects of a workload's access log so far. */
   accessLog(workload: Workload): Record<string, unknown>[];
+  /** Gives a workload a new certificate. */
+  rotate(workload: Workload): Promise<void>;
   admin(workload: Workload, path: string): Promise<{ status: number; body: string }>;
   stop(): Promise<void>;
 }
@@ -87,6 +89,7 @@ export async function startExampleMesh(): Promise<ExampleMesh> {
         return { ...(await authority.mint({ uri, days })), trusted: authority.certificate };
       },
       accessLog: (workload) => readLines(join(state, `logs/${workload}.access.log`)),
+      rotate: (workload) => rotate(state, workload),
       admin,
       stop,
     };
@@ -107,7 +110,7 @@ function writeBootstraps(state: string, ports: Record<string, number>): void {
   for (const { name, content } of files) {
     const workload = name.replace('envoy/test/', '');
     const replaced = content.replace(
-      /(port_value: |127\.0\.0\.1:)(8080|4318)\b/g,
+      /(port_value: |localhost:)(8080|4318)\b/g,
       (_, before, port) => before + ports[port],
     );
     writeFileSync(join(state, workload), replaced);

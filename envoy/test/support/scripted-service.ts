@@ -54,13 +54,13 @@ export class ScriptedService {
     if (path === '/grpc.health.v1.Health/Check') return reply(stream, Buffer.from([0x08, 0x01]));
     this.seen.push({ path, script, headers });
     const tries = this.withScript(script).length;
-    const [verb = '', count = '0'] = script.split(':');
+    const [verb = '', count = '0', status = '14'] = script.split(':');
     if (verb === 'hang') return;
     if (verb === 'hang-first' && tries <= Number(count)) return;
     if (verb === 'hold') await delay(Number(count));
-    if (verb === 'fail-first' && tries <= Number(count)) return fail(stream, isJson);
+    if (verb === 'fail-first' && tries <= Number(count)) return fail(stream, isJson, status);
     if (verb === 'fail-late') return failLate(stream);
-    if (verb === 'refuse-big' && body.length > 4 * 1024 * 1024) return failBig(stream);
+    if (verb === 'refuse-big' && body.length > 4 * 1024 * 1024) return fail(stream, isJson, '8');
     if (isJson) replyJson(stream, JSON.stringify(headers));
     else reply(stream, textMessage(JSON.stringify(headers)));
   }
@@ -84,8 +84,8 @@ function replyJson(stream: ServerHttp2Stream, saw: string): void {
   stream.end(JSON.stringify({ saw }));
 }
 
-/** UNAVAILABLE as it can be retried: trailers-only, or Connect's 503. */
-function fail(stream: ServerHttp2Stream, isJson: boolean): void {
+/** A failure as it can be retried: trailers-only, or (UNAVAILABLE only) Connect's 503. */
+function fail(stream: ServerHttp2Stream, isJson: boolean, status: string): void {
   if (isJson) {
     stream.respond({ ':status': 503, 'content-type': 'application/json' });
     stream.end(JSON.stringify({ code: 'unavailable', message: 'scripted' }));
@@ -94,7 +94,7 @@ function fail(stream: ServerHttp2Stream, isJson: boolean): void {
   const headers = {
     ':status': 200,
     'content-type': 'application/grpc',
-    'grpc-status': '14',
+    'grpc-status': status,
     'grpc-message': 'scripted',
   };
   stream.respond(headers, { endStream: true });
@@ -105,11 +105,6 @@ function failLate(stream: ServerHttp2Stream): void {
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
   stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '14', 'grpc-message': 'late' }));
   stream.end();
-}
-
-function failBig(stream: ServerHttp2Stream): void {
-  const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '8', 'grpc-message': 'too big' };
-  stream.respond(headers, { endStream: true });
 }
 
 async function collect(stream: ServerHttp2Stream): Promise<Buffer> {
