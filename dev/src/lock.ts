@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Failure } from './failure.ts';
 
+/** Locks that are held. A database that nobody refers to is closed by the garbage collector, and its lock with it. */
+const held = new Set<DatabaseSync>();
+
 export interface Lock {
   release(): void;
 }
@@ -27,10 +30,12 @@ export function lockStateFolder(stateFolder: string): Lock {
       cause,
     });
   }
+  held.add(database);
   writeFileSync(holderFile, `${process.pid}\n`);
   return {
     release() {
       rmSync(holderFile, { force: true });
+      held.delete(database);
       database.close();
     },
   };

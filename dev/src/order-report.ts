@@ -1,5 +1,4 @@
 /** The placed order as a person reads it: what was bought, what each hop took, and what to try next. */
-import { durationMs } from '@bufbuild/protobuf/wkt';
 import { type Span, SpanKind } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
 import type { Money } from '@weft/gen/weft/type/v1/money_pb.js';
 import { formatMinorUnits } from '@weft/values/money';
@@ -77,7 +76,8 @@ function isStatement(span: Span): boolean {
 }
 
 function milliseconds(span: Span): number {
-  return span.duration === undefined ? 0 : durationMs(span.duration);
+  // Not the library's durationMs, which counts whole milliseconds.
+  return Number(span.duration?.seconds ?? 0n) * 1000 + (span.duration?.nanos ?? 0) / 1e6;
 }
 
 /** `weft.shipping.v1.ShipmentService/PlaceShipment` without its package. */

@@ -139,7 +139,7 @@ async function settlePidFile(data: string): Promise<void> {
   if (!existsSync(file)) return;
   const lines = readFileSync(file, 'utf8').split('\n');
   const pid = Number.parseInt(lines[0] ?? '', 10);
-  if (!(pid > 1) || startMark(pid) === undefined) return;
+  if (!(pid >= 1) || startMark(pid) === undefined) return;
   if (serves(pid, data)) {
     signal(pid, 'SIGINT');
     await waitFor(`the end of a former PostgreSQL (process ${pid})`, () => startMark(pid) === undefined, {
