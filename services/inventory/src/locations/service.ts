@@ -1,0 +1,77 @@
+/**
+ * LocationService: what its RPCs are made of.
+ */
+
+import { create } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import { LocationSchema } from '@weft/gen/weft/inventory/v1/location_pb.js';
+import {
+  CreateLocationResponseSchema,
+  DeleteLocationResponseSchema,
+  ListLocationsRequestSchema,
+  LocationService,
+  UpdateLocationResponseSchema,
+} from '@weft/gen/weft/inventory/v1/location_service_pb.js';
+import type { Database } from '../database.ts';
+import { mutate } from '../mutation.ts';
+import { CURSOR, closePage, openPage } from '../page.ts';
+import { locationMessage, locationNotFound } from './location.ts';
+import { createLocation, deleteLocation, updateLocation } from './write.ts';
+
+const { method } = LocationService;
+
+/** Makes the service on a database. */
+export function locationService(database: Database): ServiceImpl<typeof LocationService> {
+  const { pool, prisma } = database;
+  return {
+    async getLocation({ locationId }) {
+      const row = await prisma.location.findUnique({ where: { locationId } });
+      if (row === null) {
+        throw locationNotFound(locationId);
+      }
+      return { location: locationMessage(row) };
+    },
+
+    async listLocations(request) {
+      const page = openPage(ListLocationsRequestSchema, request, [CURSOR.integer, CURSOR.locationId]);
+      const [priority, locationId] = page.after ?? [];
+      const rows = await prisma.location.findMany({
+        ...(priority === undefined || locationId === undefined
+          ? {}
+          : {
+              where: {
+                OR: [
+                  { pickPriority: { gt: Number(priority) } },
+                  { pickPriority: Number(priority), locationId: { gt: locationId } },
+                ],
+              },
+            }),
+        orderBy: [{ pickPriority: 'asc' }, { locationId: 'asc' }],
+        take: page.size + 1,
+      });
+      const { entries, nextPageToken } = closePage(ListLocationsRequestSchema, request, page, rows, (row) => [
+        `${row.pickPriority}`,
+        row.locationId,
+      ]);
+      return { locations: entries.map(locationMessage), nextPageToken };
+    },
+
+    createLocation: (request) =>
+      mutate(pool, method.createLocation, request, async (tx) =>
+        create(CreateLocationResponseSchema, {
+          location: await createLocation(database, tx, request.location ?? create(LocationSchema)),
+        }),
+      ),
+
+    updateLocation: (request) =>
+      mutate(pool, method.updateLocation, request, async (tx) =>
+        create(UpdateLocationResponseSchema, { location: await updateLocation(database, tx, request) }),
+      ),
+
+    deleteLocation: (request) =>
+      mutate(pool, method.deleteLocation, request, async (tx) => {
+        await deleteLocation(database, tx, request);
+        return create(DeleteLocationResponseSchema);
+      }),
+  };
+}

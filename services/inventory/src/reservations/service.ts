@@ -1,0 +1,103 @@
+/**
+ * ReservationService: what its RPCs are made of.
+ */
+
+import { create } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import {
+  CommitReservationResponseSchema,
+  ConfirmReservationResponseSchema,
+  type CreateReservationResponse,
+  ExtendReservationResponseSchema,
+  ListReservationsRequestSchema,
+  ReleaseReservationResponseSchema,
+  ReservationService,
+  ReservationState,
+} from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
+import type { Changefeed } from '@weft/runtime/data/changefeed';
+import { coalesce } from '@weft/runtime/data/coalesce';
+import { transaction } from '@weft/runtime/data/pool';
+import { currentCall, detached } from '@weft/runtime/server/call';
+import { principal } from '@weft/runtime/server/caller';
+import type { Database } from '../database.ts';
+import { wholeMs } from '../duration.ts';
+import { actor, mutate } from '../mutation.ts';
+import { CURSOR, closePage, openPage } from '../page.ts';
+import { type ReservationCall, reserveOnce } from './batch.ts';
+import { inState, planMessages, readReservation, readReservations, selectReservations } from './reservation.ts';
+import { planDemand, readMarketNow, skusOf } from './supply.ts';
+import { commit, confirm, extend, release } from './transitions.ts';
+import { watchReservations } from './watch.ts';
+
+/** Reservations that go to the database together, at most. Each has up to 100 lines. */
+const MAX_BATCH = 128;
+
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+const { method } = ReservationService;
+
+/** Makes the service on a database. */
+export function reservationService(database: Database, changefeed: Changefeed): ServiceImpl<typeof ReservationService> {
+  const { pool, sql } = database;
+  // The transaction is everybody's, so no single caller's deadline or departure may end it.
+  const reserve = coalesce<ReservationCall, CreateReservationResponse>({
+    run: (calls) => detached(() => transaction(pool, (tx) => reserveOnce(tx, calls))),
+    maxBatch: MAX_BATCH,
+  });
+  return {
+    async planSourcing(request) {
+      const market = await readMarketNow(sql, skusOf([request]));
+      return planMessages(planDemand(request, market));
+    },
+
+    createReservation: (request) => reserve({ request, principal: principal() }, currentCall()?.signal),
+
+    async getReservation({ reservationId }) {
+      return { reservation: await readReservation(sql, reservationId) };
+    },
+
+    extendReservation: (request) =>
+      mutate(pool, method.extendReservation, request, async (tx) =>
+        create(ExtendReservationResponseSchema, {
+          reservation: await extend(tx, request.reservationId, wholeMs(request.ttl)),
+        }),
+      ),
+
+    confirmReservation: (request) =>
+      mutate(pool, method.confirmReservation, request, async (tx) =>
+        create(ConfirmReservationResponseSchema, { reservation: await confirm(tx, request.reservationId) }),
+      ),
+
+    releaseReservation: (request) =>
+      mutate(pool, method.releaseReservation, request, async (tx) =>
+        create(ReleaseReservationResponseSchema, { reservation: await release(tx, request.reservationId) }),
+      ),
+
+    commitReservation: (request) =>
+      mutate(pool, method.commitReservation, request, async (tx) =>
+        create(CommitReservationResponseSchema, { reservation: await commit(tx, request.reservationId, actor()) }),
+      ),
+
+    async listReservations(request) {
+      const page = openPage(ListReservationsRequestSchema, request, [CURSOR.uuid]);
+      const read = await readReservations(sql, listStatement(request.state, page.after?.[0], page.size + 1));
+      const { entries, nextPageToken } = closePage(ListReservationsRequestSchema, request, page, read, (last) => [
+        last.reservationId,
+      ]);
+      return { reservations: [...entries], nextPageToken };
+    },
+
+    watchReservations: (request, { signal }) => watchReservations(database, changefeed, request, signal),
+  };
+}
+
+/** Newest first: ids grow with time. */
+function listStatement(state: ReservationState, before: string | undefined, limit: number) {
+  const conditions = ['r.reservation_id < $1'];
+  const values: unknown[] = [before ?? LAST_ID, limit];
+  if (state !== ReservationState.UNSPECIFIED) {
+    conditions.push(inState(`$${values.push(state)}::smallint`));
+  }
+  const text = selectReservations(`WHERE ${conditions.join(' AND ')} ORDER BY r.reservation_id DESC LIMIT $2`);
+  return { text, values };
+}

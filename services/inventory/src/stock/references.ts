@@ -1,0 +1,42 @@
+/**
+ * What a booking refers to must be there and must stay until the transaction ends: items and locations are held with a share
+ * lock, which keeps DeleteItem and DeleteLocation waiting. Taken before stock rows, as stock/lock.ts orders it.
+ */
+
+import type { Sql } from '@weft/runtime/data/pool';
+
+/** Of these SKUs, those of items that are not deleted. */
+export async function holdItems(tx: Sql, skus: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<{ sku: string }>({
+    name: 'items_hold',
+    text: 'SELECT sku FROM items WHERE sku = ANY($1::text[]) AND delete_time IS NULL ORDER BY sku FOR KEY SHARE',
+    values: [skus],
+  });
+  return new Set(rows.map((row) => row.sku));
+}
+
+/** Of these ids, those of locations that exist. */
+export async function holdLocations(tx: Sql, locationIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<{ location_id: string }>({
+    name: 'locations_hold',
+    text: 'SELECT location_id FROM locations WHERE location_id = ANY($1::text[]) ORDER BY location_id FOR KEY SHARE',
+    values: [locationIds],
+  });
+  return new Set(rows.map((row) => row.location_id));
+}
+
+/** Makes the rows that are missing, in lock order, with nothing on hand. */
+export async function ensureStock(
+  tx: Sql,
+  keys: readonly { readonly sku: string; readonly locationId: string }[],
+): Promise<void> {
+  await tx.query({
+    name: 'stock_ensure',
+    text: `
+      INSERT INTO stock (sku, location_id)
+      SELECT sku, location_id FROM unnest($1::text[], $2::text[]) AS k(sku, location_id)
+      ORDER BY sku COLLATE "C", location_id COLLATE "C"
+      ON CONFLICT DO NOTHING`,
+    values: [keys.map(({ sku }) => sku), keys.map(({ locationId }) => locationId)],
+  });
+}

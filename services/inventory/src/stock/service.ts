@@ -1,0 +1,70 @@
+/**
+ * StockService: what its RPCs are made of.
+ */
+
+import type { ServiceImpl } from '@connectrpc/connect';
+import {
+  ListLedgerEntriesRequestSchema,
+  ListStockLevelsRequestSchema,
+  StockService,
+} from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import type { Changefeed } from '@weft/runtime/data/changefeed';
+import type { Database } from '../database.ts';
+import { itemNotFound } from '../items/item.ts';
+import { readItems } from '../items/read.ts';
+import { locationNotFound } from '../locations/location.ts';
+import { actor, mutate } from '../mutation.ts';
+import { CURSOR, closePage, openPage } from '../page.ts';
+import { adjust } from './adjust.ts';
+import { importStock } from './import-stream.ts';
+import { listLedger } from './ledger.ts';
+import { levelMessage } from './level.ts';
+import { FIRST_LEVEL, listLevels, readLevels } from './read.ts';
+import { watchStockLevels } from './watch.ts';
+
+/** Makes the service on a database. */
+export function stockService(database: Database, changefeed: Changefeed): ServiceImpl<typeof StockService> {
+  const { pool, sql, prisma } = database;
+  return {
+    async batchGetStockLevels({ skus, locationId }) {
+      const items = await readItems(sql, skus);
+      const missing = skus.find((sku) => !items.has(sku));
+      if (missing !== undefined) {
+        throw itemNotFound(missing);
+      }
+      if (locationId !== '' && (await prisma.location.count({ where: { locationId } })) === 0) {
+        throw locationNotFound(locationId);
+      }
+      const bySku = Map.groupBy(await readLevels(sql, skus, locationId), ({ sku }) => sku);
+      return { stockLevels: skus.flatMap((sku) => (bySku.get(sku) ?? []).map(levelMessage)) };
+    },
+
+    async listStockLevels(request) {
+      const page = openPage(ListStockLevelsRequestSchema, request, [CURSOR.sku, CURSOR.locationId]);
+      const [sku, locationId] = page.after ?? [];
+      const after = sku === undefined || locationId === undefined ? FIRST_LEVEL : { sku, locationId };
+      const levels = await listLevels(sql, request.locationId, after, page.size + 1);
+      const { entries, nextPageToken } = closePage(ListStockLevelsRequestSchema, request, page, levels, (last) => [
+        last.sku,
+        last.locationId,
+      ]);
+      return { stockLevels: entries.map(levelMessage), nextPageToken };
+    },
+
+    adjustStock: (request) =>
+      mutate(pool, StockService.method.adjustStock, request, (tx) => adjust(tx, request, actor())),
+
+    importStock: (chunks) => importStock(pool, chunks, actor()),
+
+    async listLedgerEntries(request) {
+      const page = openPage(ListLedgerEntriesRequestSchema, request, [CURSOR.uuid]);
+      const read = await listLedger(sql, request, page.after?.[0], page.size + 1);
+      const { entries, nextPageToken } = closePage(ListLedgerEntriesRequestSchema, request, page, read, (last) => [
+        last.ledgerEntryId,
+      ]);
+      return { ledgerEntries: [...entries], nextPageToken };
+    },
+
+    watchStockLevels: (request, { signal }) => watchStockLevels(database, changefeed, request, signal),
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * Inventory for tests: the real services on a real socket and a real database, with typed clients. The test takes the part of
+ * the sidecar: it says who calls.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { type Client, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
+import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
+import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
+import { type Location, LocationSchema } from '@weft/gen/weft/inventory/v1/location_pb.js';
+import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
+import { ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
+import { StockReason, StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { policies } from '@weft/gen/weft/policy.ts';
+import { AddressSchema } from '@weft/gen/weft/type/v1/address_pb.js';
+import { DimensionsSchema } from '@weft/gen/weft/type/v1/dimensions_pb.js';
+import { openPool } from '@weft/runtime/data/pool';
+import { serve } from '@weft/runtime/server/serve';
+import type { Pool } from 'pg';
+import { testDatabase } from '../../../dev/src/testing.ts';
+import { openInventory } from '../src/inventory.ts';
+
+/** The services' clients, as one caller. */
+export type Clients = {
+  readonly items: Client<typeof ItemService>;
+  readonly locations: Client<typeof LocationService>;
+  readonly availability: Client<typeof AvailabilityService>;
+  readonly stock: Client<typeof StockService>;
+  readonly reservations: Client<typeof ReservationService>;
+};
+
+/** Inventory as a test sees it. */
+export type TestInventory = Clients & {
+  /** Clients of another workload, such as `pricing`. The test itself is `shipping`. */
+  as(workload: string): Clients;
+  /** For looking at the tables and for invariants. */
+  readonly pool: Pool;
+  stop(): Promise<void>;
+};
+
+/** A long time: for tests that tidy, or see that nobody tidies, themselves. */
+export const NEVER_MS = 3_600_000;
+
+/** Starts inventory on an empty database. Holds that ran out are swept every `sweepIntervalMs`. */
+export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<TestInventory> {
+  const database = await testDatabase('inventory');
+  const inventory = openInventory({ databaseUrl: database.url, sweepIntervalMs });
+  const server = await serve({
+    workload: 'inventory',
+    listen: '127.0.0.1:0',
+    policy: policies,
+    services: inventory.services,
+    drain: { noticeMs: 0 },
+  });
+  const pool = openPool({ databaseUrl: database.url, workload: 'test', maxConnections: 4 });
+  const as = (workload: string): Clients => {
+    const transport = createGrpcTransport({
+      baseUrl: `http://${server.address}`,
+      interceptors: [
+        (next) => (request) => {
+          request.header.set('x-forwarded-client-cert', `URI=spiffe://weft.local/${workload}`);
+          return next(request);
+        },
+      ],
+    });
+    return {
+      items: createClient(ItemService, transport),
+      locations: createClient(LocationService, transport),
+      availability: createClient(AvailabilityService, transport),
+      stock: createClient(StockService, transport),
+      reservations: createClient(ReservationService, transport),
+    };
+  };
+  return {
+    ...as('shipping'),
+    as,
+    pool,
+    async stop() {
+      await server.close();
+      await inventory.close();
+      await pool.end();
+      await database.drop();
+    },
+  };
+}
+
+/** A new request id. */
+export const requestId = (): string => randomUUID();
+
+/** Creates an item; what is not given is ordinary. */
+export async function addItem({ items }: Clients, item: Partial<Item> & { sku: string }) {
+  const { item: created } = await items.createItem({ requestId: requestId(), item: anItem(item) });
+  return created ?? create(ItemSchema);
+}
+
+/** An ordinary item. */
+export function anItem(item: Partial<Item> & { sku: string }): Item {
+  return create(ItemSchema, {
+    name: `Item ${item.sku}`,
+    category: 'kitchen',
+    weightGrams: 300,
+    dimensions: create(DimensionsSchema, { lengthMm: 120, widthMm: 90, heightMm: 80 }),
+    taxCategory: 'standard',
+    ...item,
+  });
+}
+
+/** Creates a location; what is not given is ordinary. */
+export async function addLocation({ locations }: Clients, location: Partial<Location> & { locationId: string }) {
+  const { location: created } = await locations.createLocation({
+    requestId: requestId(),
+    location: aLocation(location),
+  });
+  return created ?? create(LocationSchema);
+}
+
+/** An ordinary location. */
+export function aLocation(location: Partial<Location> & { locationId: string }): Location {
+  return create(LocationSchema, {
+    name: `Warehouse ${location.locationId}`,
+    address: create(AddressSchema, {
+      lines: ['Hafenstrasse 1'],
+      city: 'Hamburg',
+      postalCode: '20457',
+      countryCode: 'DE',
+    }),
+    timeZone: 'Europe/Berlin',
+    pickPriority: 10,
+    ...location,
+  });
+}
+
+/** Books units in, or, negative, out. */
+export async function addStock({ stock }: Clients, sku: string, locationId: string, units: number) {
+  return await stock.adjustStock({
+    requestId: requestId(),
+    sku,
+    locationId,
+    delta: BigInt(units),
+    reason: StockReason.RECEIVED,
+  });
+}
+
+/** One level; undefined when there is none. */
+export async function levelAt({ stock }: Clients, sku: string, locationId: string) {
+  const { stockLevels } = await stock.batchGetStockLevels({ skus: [sku], locationId });
+  return stockLevels[0];
+}
