@@ -340,7 +340,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/price_service.proto:23
+  // proto/weft/pricing/v1/price_service.proto:24
   'weft.pricing.v1.PriceService/ResolvePrices': {
     workload: 'pricing',
     deadlineMs: 1000,
@@ -350,7 +350,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/price_service.proto:51
+  // proto/weft/pricing/v1/price_service.proto:52
   'weft.pricing.v1.PriceService/BatchUpsertPrices': {
     workload: 'pricing',
     deadlineMs: 3000,
@@ -360,7 +360,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/price_service.proto:71
+  // proto/weft/pricing/v1/price_service.proto:72
   'weft.pricing.v1.PriceService/ImportPrices': {
     workload: 'pricing',
     stream: { idleTimeoutMs: 30000, maxDurationMs: 600000 },
@@ -369,7 +369,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/price_service.proto:90
+  // proto/weft/pricing/v1/price_service.proto:91
   'weft.pricing.v1.PriceService/ListPrices': {
     workload: 'pricing',
     deadlineMs: 2000,
@@ -379,7 +379,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/price_service.proto:112
+  // proto/weft/pricing/v1/price_service.proto:113
   'weft.pricing.v1.PriceService/WatchPrices': {
     workload: 'pricing',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 1800000 },

@@ -1,6 +1,8 @@
-// What separates a service's Prisma schema from its migrations, as SQL. As a command it writes the next migration:
-// `node runtime/src/data/diff.ts <service folder> <name>`, or with `--check` fails when one is missing. The migrations are
-// replayed in an empty shadow database: on the server of DATABASE_URL when that is set, else on a throwaway server.
+/**
+ * What separates a service's Prisma schema from its migrations, as SQL. As a command it writes the next migration:
+ * `node runtime/src/data/diff.ts <service folder> <name>`, or with `--check` fails when one is missing. The migrations are
+ * replayed in an empty shadow database: on the server of DATABASE_URL when that is set, else on a throwaway server.
+ */
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,11 +1,10 @@
 /**
- * Background work of a workload. What must happen within a second or two (sweeps of what expired) runs as a loop in each
- * replica, on rows that SKIP LOCKED shares out. What must happen at a time of day or once for all replicas runs by pg-boss.
+ * Background work of a workload: loops in each replica, on rows that SKIP LOCKED shares out. Nothing depends on when they run:
+ * what has expired is decided where it is read.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { PgBoss } from 'pg-boss';
 import { log } from '../log.ts';
 import { detached } from '../server/call.ts';
 import { purgeChanges } from './changes.ts';
@@ -53,39 +52,13 @@ export function every(intervalMs: number, name: string, work: (signal: AbortSign
   };
 }
 
-/** Work by the clock. */
-export type Job = {
-  /** Letters, digits, hyphens. */
-  readonly name: string;
-  /** Five fields, in UTC. */
-  readonly cron: string;
-  readonly work: () => Promise<void>;
-};
+/** How often what is no longer needed is forgotten, in milliseconds. */
+const PURGE_INTERVAL_MS = 600_000;
 
-const PURGE_CRON = '*/10 * * * *';
-const POLL_SECONDS = 30;
-const STOP_MAX_MS = 2_000;
-
-/**
- * Starts pg-boss (its tables are in the schema `pgboss` of the workload's own database), schedules `jobs` and the purge of old
- * idempotency keys and changes. Each run of a job happens in one replica.
- */
-export async function startJobs(pool: Pool, jobs: readonly Job[] = []): Promise<Running> {
-  const boss = new PgBoss({
-    db: { executeSql: (text, values) => pool.query(text, values) },
-    schema: 'pgboss',
+/** Forgets old idempotency keys and changes, again and again. Replicas may do it at once. */
+export function purging(pool: Pool): Running {
+  return every(PURGE_INTERVAL_MS, 'the purge of old keys and changes', async () => {
+    await purgeIdempotencyKeys(pool);
+    await purgeChanges(pool);
   });
-  boss.on('error', (error) => log.warn('a background job failed', { error }));
-  await boss.start();
-  const all: readonly Job[] = [
-    { name: 'purge-idempotency-keys', cron: PURGE_CRON, work: () => purgeIdempotencyKeys(pool) },
-    { name: 'purge-changes', cron: PURGE_CRON, work: () => purgeChanges(pool) },
-    ...jobs,
-  ];
-  for (const { name, cron, work } of all) {
-    await boss.createQueue(name);
-    await boss.work(name, { pollingIntervalSeconds: POLL_SECONDS }, async () => work());
-    await boss.schedule(name, cron);
-  }
-  return { stop: () => boss.stop({ graceful: true, timeout: STOP_MAX_MS }) };
 }

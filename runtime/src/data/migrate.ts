@@ -1,6 +1,8 @@
-// Applies a service's migrations to its database with Prisma's own engine, which records them in `_prisma_migrations`. As a
-// command: `DATABASE_URL=... node runtime/src/data/migrate.ts <service folder>`. Any number of processes may run it at once:
-// one works, the others wait and find nothing left to do.
+/**
+ * Applies a service's migrations to its database with Prisma's own engine, which records them in `_prisma_migrations`. As a
+ * command: `DATABASE_URL=... node runtime/src/data/migrate.ts <service folder>`. Any number of processes may run it at once:
+ * one works, the others wait and find nothing left to do.
+ */
 
 import { Client } from 'pg';
 import { migrationsFolder, readMigrations } from './migrations.ts';

@@ -1,4 +1,6 @@
-// The files of a service's migrations: <service>/prisma/schema.prisma and <service>/prisma/migrations/<timestamp>_<name>/migration.sql.
+/**
+ * The files of a service's migrations: <service>/prisma/schema.prisma and <service>/prisma/migrations/<timestamp>_<name>/migration.sql.
+ */
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

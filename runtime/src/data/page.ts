@@ -56,6 +56,7 @@ const DEFAULT_PAGE_SIZE = 50;
 export const CURSOR = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   integer: /^\d{1,9}$/,
+  bigint: /^\d{1,18}$/,
   milliseconds: /^\d{1,14}$/,
   text: /^[^\0]{0,2000}$/u,
 } as const;

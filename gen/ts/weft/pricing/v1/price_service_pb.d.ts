@@ -456,6 +456,7 @@ export declare const PriceService: GenService<{
    * Lines of one SKU are added up to choose the tier. May be repeated.
    *
    * - INVALID_ARGUMENT (CURRENCY_UNSUPPORTED): the currency is not one of ISO 4217.
+   * - OUT_OF_RANGE (AMOUNT_OUT_OF_RANGE): a line's price exceeds 1,000,000,000,000,000 minor units.
    *
    * @generated from rpc weft.pricing.v1.PriceService.ResolvePrices
    */
