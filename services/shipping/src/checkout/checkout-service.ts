@@ -55,13 +55,16 @@ export type CheckoutServiceParts = {
 };
 
 /** Goods and the way they go: what the quote is asked for. */
-type Offer = {
+type Plan = {
   readonly demand: Demand;
   readonly allocations: readonly Allocation[];
   readonly packages: readonly Package[];
   readonly rates: readonly Rate[];
   readonly rate: Rate;
 };
+
+/** Lines that one reservation takes, as inventory's contract says. */
+const ALLOCATIONS_MAX = 500;
 
 /** Makes the service. */
 export function checkoutService(parts: CheckoutServiceParts): ServiceImpl<typeof CheckoutService> {
@@ -85,27 +88,30 @@ export function checkoutService(parts: CheckoutServiceParts): ServiceImpl<typeof
           currency_code: request.currencyCode,
         });
       }
-      const offer = await planOffer(parts, request, destination);
-      const quote = await askForQuote(parts, request, destination, offer);
+      const plan = await planDelivery(parts, request, destination);
+      const quote = await askForQuote(parts, request, destination, plan);
       // Of two that prepare the same request at once, the first to commit answers both.
       return await transaction(parts.pool, (tx) =>
         once(tx, options, async () => {
-          const expireTime = offerEnd(quote.expireTime, offer.rate.expireTime);
+          const expireTime = offerEnd(
+            required(quote.expireTime, 'quote.expire_time'),
+            required(plan.rate.expireTime, 'rate.expire_time'),
+          );
           const names = new Map(quote.lines.map(({ sku, name }) => [sku, name]));
           await storeCheckout(tx, {
             quoteId: quote.quoteId,
             customerId: quote.customerId,
-            lines: [...offer.demand].map(([sku, quantity]) =>
+            lines: [...plan.demand].map(([sku, quantity]) =>
               create(ShipmentLineSchema, { sku, quantity, name: names.get(sku) ?? '' }),
             ),
             destination,
-            rate: offer.rate,
-            packages: offer.packages,
-            allocations: offer.allocations,
+            rate: plan.rate,
+            packages: plan.packages,
+            allocations: plan.allocations,
             total: required(quote.total, 'quote.total'),
             expireTime,
           });
-          return responseOf(quote, offer, expireTime);
+          return responseOf(quote, plan, expireTime);
         }),
       );
     },
@@ -113,13 +119,13 @@ export function checkoutService(parts: CheckoutServiceParts): ServiceImpl<typeof
 }
 
 /** Sources and packs the goods, asks the carriers and chooses one. */
-async function planOffer(
+async function planDelivery(
   { pool, key, items, reservations }: CheckoutServiceParts,
   request: PrepareCheckoutRequest,
   destination: Address,
-): Promise<Offer> {
+): Promise<Plan> {
   const demand = addUp(request.lines);
-  const [bySku, plan, cartons] = await Promise.all([
+  const [bySku, sourcing, cartons] = await Promise.all([
     fetchItems(items, [...demand.keys()]),
     reservations.planSourcing({
       lines: [...demand].map(([sku, quantity]) => ({ sku, quantity })),
@@ -128,16 +134,19 @@ async function planOffer(
     }),
     readCartons(pool),
   ]);
-  checkSourced(plan);
-  const packages = planPackages(batchesOf(plan.allocations, bySku), cartons);
-  const countries = originCountries(plan.allocations);
+  checkSourced(sourcing);
+  const packages = planPackages(batchesOf(sourcing.allocations, bySku), cartons);
+  const countries = originCountries(sourcing.allocations);
   const parcels = packages.map((box) => parcelOf(box, countries));
   const rates = await issueRates(pool, key, { parcels, destination, currencyCode: request.currencyCode });
-  return { demand, allocations: plan.allocations, packages, rates, rate: chooseRate(rates, request) };
+  return { demand, allocations: sourcing.allocations, packages, rates, rate: chooseRate(rates, request) };
 }
 
-/** @throws INSUFFICIENT_STOCK that tells of the first shortage, as inventory does. */
-function checkSourced({ shortages }: PlanSourcingResponse): void {
+/**
+ * @throws INSUFFICIENT_STOCK that tells of the first shortage, as inventory does.
+ * @throws TOO_MANY_PACKAGES when the goods come in more parts than one reservation holds.
+ */
+function checkSourced({ shortages, allocations }: PlanSourcingResponse): void {
   const [first] = shortages;
   if (first !== undefined) {
     const { sku, requestedQuantity: requested, availableQuantity: available } = first;
@@ -145,6 +154,11 @@ function checkSourced({ shortages }: PlanSourcingResponse): void {
       sku,
       requested: `${requested}`,
       available: `${available}`,
+    });
+  }
+  if (allocations.length > ALLOCATIONS_MAX) {
+    throw fail('TOO_MANY_PACKAGES', 'The goods come from too many places; split the order.', {
+      max_allocations: `${ALLOCATIONS_MAX}`,
     });
   }
 }
@@ -165,7 +179,7 @@ async function askForQuote(
   { quotes }: CheckoutServiceParts,
   request: PrepareCheckoutRequest,
   destination: Address,
-  { demand, rate }: Offer,
+  { demand, rate }: Plan,
 ): Promise<Quote> {
   const { quote } = await quotes.createQuote({
     requestId: derivedRequestId('checkout', principal(), request.requestId, rate.rateId),
@@ -178,12 +192,12 @@ async function askForQuote(
   return required(quote, 'quote');
 }
 
-function responseOf(quote: Quote, offer: Offer, expireTime: Date): PrepareCheckoutResponse {
+function responseOf(quote: Quote, plan: Plan, expireTime: Date): PrepareCheckoutResponse {
   return create(PrepareCheckoutResponseSchema, {
     quote,
-    packages: [...offer.packages],
-    rates: [...offer.rates],
-    rateId: offer.rate.rateId,
+    packages: [...plan.packages],
+    rates: [...plan.rates],
+    rateId: plan.rate.rateId,
     expireTime: timestampFromDate(expireTime),
   });
 }

@@ -43,5 +43,5 @@ test('text that is no rate id is refused', () => {
   for (const text of ['', '.', 'a.b', 'null', '{}', signRateId(claims, key).split('.')[0] ?? '', 'x'.repeat(5_000)]) {
     expect(readRateId(text, key)).toBeUndefined();
   }
-  fc.assert(fc.property(fc.string(), (text) => expect(readRateId(text, key)).toBeUndefined()));
+  fc.assert(fc.property(fc.string(), (text) => readRateId(text, key) === undefined));
 });

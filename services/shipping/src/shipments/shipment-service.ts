@@ -1,0 +1,39 @@
+/**
+ * weft.shipping.v1.ShipmentService: orders on their way.
+ */
+
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { ShipmentService } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js';
+import type { Changefeed } from '@weft/runtime/data/changefeed';
+import { lasting } from '@weft/runtime/data/watching';
+import { currentCall } from '@weft/runtime/server/call';
+import type { Database } from '../database.ts';
+import { cancelShipment } from './cancel.ts';
+import { placeShipment } from './place.ts';
+import { getShipment, listShipments } from './read.ts';
+import type { SagaRunner } from './saga/runner.ts';
+import { visibility } from './visibility.ts';
+import { watchShipments } from './watch.ts';
+
+/** What the service leans on. */
+export type ShipmentServiceParts = {
+  readonly database: Database;
+  readonly changefeed: Changefeed;
+  /** Key of the rate ids. */
+  readonly key: Uint8Array;
+  readonly runner: SagaRunner;
+};
+
+/** Makes the service. */
+export function shipmentService(parts: ShipmentServiceParts): ServiceImpl<typeof ShipmentService> {
+  const { database, changefeed, key, runner } = parts;
+  const { pool, prisma } = database;
+  return {
+    placeShipment: (request) => placeShipment({ pool, key, runner }, request),
+    cancelShipment: (request) => cancelShipment({ pool, runner }, request),
+    getShipment: async ({ shipmentId }) => ({ shipment: await getShipment(prisma, shipmentId, visibility()) }),
+    listShipments: (request) => listShipments(prisma, request, visibility()),
+    watchShipments: (request, { signal }) =>
+      lasting(watchShipments(changefeed, request, visibility(), currentCall()?.signal ?? signal)),
+  };
+}
