@@ -29,7 +29,7 @@ export type Budget = { readonly timeoutMs: number | undefined; readonly signal: 
 export function budgetOf(
   current: Call | undefined,
   policy: MethodPolicy | undefined,
-  asked: { timeoutMs: number | undefined; signal: AbortSignal | undefined },
+  asked: Budget,
   nowMs = Date.now(),
 ): Budget {
   const limits = [asked.timeoutMs, policy?.deadlineMs].filter((ms) => ms !== undefined);

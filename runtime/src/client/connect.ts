@@ -4,12 +4,13 @@
  */
 
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
-import { type Client, createClient, type Transport } from '@connectrpc/connect';
+import { type Client, type ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { type Address, parseAddress } from '../address.ts';
 import type { PolicyTable } from '../policy.ts';
 import { type Call, currentCall } from '../server/call.ts';
 import { DEFAULT_LIMITS } from '../server/limits.ts';
+import { type CallSpan, clientSpan } from '../telemetry/spans.ts';
 import { type Budget, budgetOf } from './budget.ts';
 import { sessionsTo } from './egress.ts';
 import { incomingError } from './incoming.ts';
@@ -49,48 +50,60 @@ type HeadersGiven = ConstructorParameters<typeof Headers>[0];
 
 /** Decorates a transport so that its calls belong to the call that is being answered. */
 function withCall(inner: Transport, workload: string, policy: PolicyTable): Transport {
-  const prepare = (
-    method: DescMethod,
-    timeoutMs: number | undefined,
-    signal: AbortSignal | undefined,
-    header: HeadersGiven,
-  ): Budget & { headers: Headers } => {
+  const prepare = (method: DescMethod, asked: Budget, header: HeadersGiven) => {
     const current = currentCall();
-    const budget = budgetOf(current, policy[`${method.parent.typeName}/${method.name}`], { timeoutMs, signal });
-    return { ...budget, headers: withTrace(header, current) };
+    const rpc = `${method.parent.typeName}/${method.name}`;
+    const budget = budgetOf(current, policy[rpc], asked);
+    const headers = withTrace(header, current);
+    return { ...budget, headers, span: clientSpan(rpc, workload, headers) };
   };
   return {
     async unary(method, askedSignal, askedMs, header, input, values) {
-      const { signal, timeoutMs, headers } = prepare(method, askedMs, askedSignal, header);
+      const asked = { signal: askedSignal, timeoutMs: askedMs };
+      const { signal, timeoutMs, headers, span } = prepare(method, asked, header);
       try {
-        return await inner.unary(method, signal, timeoutMs, headers, input, values);
+        const response = await inner.unary(method, signal, timeoutMs, headers, input, values);
+        span.end(undefined);
+        return response;
       } catch (error) {
-        throw incomingError(workload, error);
+        const typed = incomingError(workload, error);
+        span.end(typed);
+        throw typed;
       }
     },
     async stream(method, askedSignal, askedMs, header, input, values) {
       // A reader that leaves its loop early cancels the call, which Connect itself does not do.
       const left = new AbortController();
-      const asked = askedSignal === undefined ? left.signal : AbortSignal.any([askedSignal, left.signal]);
-      const { signal, timeoutMs, headers } = prepare(method, askedMs, asked, header);
+      const asked = {
+        signal: askedSignal === undefined ? left.signal : AbortSignal.any([askedSignal, left.signal]),
+        timeoutMs: askedMs,
+      };
+      const { signal, timeoutMs, headers, span } = prepare(method, asked, header);
       try {
         const response = await inner.stream(method, signal, timeoutMs, headers, input, values);
-        return { ...response, message: readAll(response.message, workload, left) };
+        return { ...response, message: readAll(response.message, { workload, left, span }) };
       } catch (error) {
-        throw incomingError(workload, error);
+        const typed = incomingError(workload, error);
+        span.end(typed);
+        throw typed;
       }
     },
   };
 }
 
-async function* readAll<T>(messages: AsyncIterable<T>, workload: string, left: AbortController): AsyncIterable<T> {
+type Reading = { readonly workload: string; readonly left: AbortController; readonly span: CallSpan };
+
+async function* readAll<T>(messages: AsyncIterable<T>, { workload, left, span }: Reading): AsyncIterable<T> {
+  let typed: ConnectError | undefined;
   try {
     for await (const message of messages) {
       yield message;
     }
   } catch (error) {
-    throw incomingError(workload, error);
+    typed = incomingError(workload, error);
+    throw typed;
   } finally {
+    span.end(typed);
     left.abort();
   }
 }

@@ -2,12 +2,12 @@
  * Answers one HTTP/2 request: finds its RPC, opens its call, lets Connect run the handler, writes the answer.
  */
 
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { constants } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { fail } from '../errors/fail.ts';
 import { log } from '../log.ts';
 import type { PolicyTable } from '../policy.ts';
+import { serverSpan } from '../telemetry/spans.ts';
 import { type RequestBody, readBody } from './body.ts';
 import { runInCall } from './call.ts';
 import { unknownRpc } from './error-answer.ts';
@@ -66,7 +66,8 @@ export class Acceptor {
       void this.#refuse(stream, headers);
       return;
     }
-    const open = openCall(handler.method, headers, policy, limits);
+    const span = serverSpan(path.slice(1), headers);
+    const open = openCall(handler.method, headers, { policy, limits, traceId: span.traceId });
     this.#open.add(open);
     if (this.#stopping && open.isStream) {
       open.abort(fail('STREAM_ENDED'));
@@ -76,7 +77,12 @@ export class Acceptor {
       open.close();
       this.#open.delete(open);
     });
-    void runInCall(open.call, () => this.#answer(stream, headers, handler, open));
+    void span.run(() =>
+      runInCall(open.call, async () => {
+        await this.#answer(stream, headers, handler, open);
+        span.end(open.call.outcome.error);
+      }),
+    );
   }
 
   async #answer(
@@ -85,15 +91,17 @@ export class Acceptor {
     handler: UniversalHandler,
     open: OpenCall,
   ): Promise<void> {
-    const { signal } = open.call;
+    const { signal, outcome, traceId } = open.call;
     const body = readBody(stream, signal);
     try {
       const response = await handler(universalRequest(headers, body, signal));
-      await respond(stream, response, signal);
+      const error = await respond(stream, response, { signal, headers: traceHeader(traceId) });
+      outcome.error ??= error;
     } catch (error) {
       if (!signal.aborted) {
         log.error(`the answer of ${open.call.rpc} could not be written`, { error });
       }
+      outcome.error ??= signal.aborted ? signal.reason : fail('INTERNAL');
       abandon(stream, signal.aborted ? constants.NGHTTP2_CANCEL : constants.NGHTTP2_INTERNAL_ERROR);
     } finally {
       open.close();
@@ -104,13 +112,18 @@ export class Acceptor {
   async #refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
     const body = readBody(stream, NEVER);
     try {
-      await respond(stream, unknownRpc(headers), NEVER);
+      await respond(stream, unknownRpc(headers), { signal: NEVER, headers: {} });
     } catch {
       abandon(stream);
     } finally {
       body.discard();
     }
   }
+}
+
+/** The header by which a caller finds the trace of its call. */
+function traceHeader(traceId: string | undefined): OutgoingHttpHeaders {
+  return traceId === undefined ? {} : { 'x-weft-trace-id': traceId };
 }
 
 const NEVER = new AbortController().signal;

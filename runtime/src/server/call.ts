@@ -4,6 +4,7 @@
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ConnectError } from '@connectrpc/connect';
 import type { MethodPolicy } from '../policy.ts';
 import type { Caller } from './caller.ts';
 
@@ -25,6 +26,8 @@ export type Call = {
   readonly traceId: string | undefined;
   /** The `traceparent` and `tracestate` that came with the call, passed on as they are while telemetry is off. */
   readonly traceHeaders: Readonly<Record<string, string>>;
+  /** The error that the call is answered with, once that is known: what its span and the metrics tell. */
+  readonly outcome: { error: ConnectError | undefined };
 };
 
 const storage = new AsyncLocalStorage<Call | undefined>();

@@ -52,17 +52,17 @@ export function errorAnswer(contentType: string | undefined, error: ConnectError
   return answer(codeToHttpStatus(error.code), 'application/json', errorToJsonBytes(error, undefined));
 }
 
+/** An answer that is nothing but an error. */
+export type TypedAnswer = { readonly error: ConnectError; readonly response: UniversalServerResponse };
+
 /**
  * Gives a reason to the error of an answer that has none. Only an answer that is nothing but an error can need it: messages
  * come after the interceptors.
  *
  * @param first the first chunk of the answer's body, undefined when it has none.
- * @returns the answer to send instead, or undefined when this one is fine.
+ * @returns the answer to send instead and the error that it tells, or undefined when this one is fine.
  */
-export function withReason(
-  response: UniversalServerResponse,
-  first: Uint8Array | undefined,
-): UniversalServerResponse | undefined {
+export function withReason(response: UniversalServerResponse, first: Uint8Array | undefined): TypedAnswer | undefined {
   const type = response.header?.get('content-type') ?? '';
   if (type.startsWith('application/grpc-web')) {
     if (first?.[0] !== trailerFlag) {
@@ -83,13 +83,14 @@ export function withReason(
 
 const UNREADABLE = new ConnectError('not an error in JSON');
 
-function retyped(contentType: string, error: ConnectError | undefined): UniversalServerResponse | undefined {
+function retyped(contentType: string, error: ConnectError | undefined): TypedAnswer | undefined {
   if (error === undefined || error === UNREADABLE || error.details.length > 0) {
     return undefined;
   }
   // It was read back from our own answer, but it was made by this process, not by a callee.
   error.isWireError = false;
-  return errorAnswer(contentType, outgoingError(error));
+  const typed = outgoingError(error);
+  return { error: typed, response: errorAnswer(contentType, typed) };
 }
 
 function answer(status: number, contentType: string, body: Uint8Array): UniversalServerResponse {

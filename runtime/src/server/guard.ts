@@ -3,7 +3,7 @@
  * untyped error out.
  */
 
-import type { Interceptor } from '@connectrpc/connect';
+import type { ConnectError, Interceptor } from '@connectrpc/connect';
 import { outgoingError } from '../errors/outgoing.ts';
 import { type Call, currentCall } from './call.ts';
 import { until } from './until.ts';
@@ -24,8 +24,10 @@ export const guard: Interceptor = (next) => async (request) => {
 };
 
 /** Once a call is over, its ending decides the answer, not what the handler made of the aborted signal. */
-function errorFor(call: Call, error: unknown): unknown {
-  return call.signal.aborted ? call.signal.reason : outgoingError(error);
+function errorFor(call: Call, error: unknown): ConnectError {
+  const answered: ConnectError = call.signal.aborted ? call.signal.reason : outgoingError(error);
+  call.outcome.error = answered;
+  return answered;
 }
 
 function guardMessages<T>(call: Call, messages: AsyncIterable<T>): AsyncIterable<T> {

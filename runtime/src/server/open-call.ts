@@ -26,13 +26,17 @@ export type OpenCall = {
 const TRACEPARENT = /^[\da-f]{2}-(?<traceId>[\da-f]{32})-[\da-f]{16}-[\da-f]{2}/;
 const NO_TRACE = '0'.repeat(32);
 
-/** Opens the call. The timeout in `headers` is rewritten to what holds. */
+/**
+ * Opens the call. The timeout in `headers` is rewritten to what holds.
+ *
+ * @param options `traceId`: of the call's span; undefined while telemetry is off, when the caller's is taken.
+ */
 export function openCall(
   method: DescMethod,
   headers: IncomingHttpHeaders,
-  policy: PolicyTable,
-  limits: Limits,
+  options: { readonly policy: PolicyTable; readonly limits: Limits; readonly traceId: string | undefined },
 ): OpenCall {
+  const { policy, limits } = options;
   const rpc = `${method.parent.typeName}/${method.name}`;
   const promised = policy[rpc];
   const isStream = method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming';
@@ -70,8 +74,9 @@ export function openCall(
     deadlineMs: timeoutMs === undefined ? undefined : Date.now() + timeoutMs,
     signal: controller.signal,
     caller: callerOf(headers),
-    traceId: traceIdOf(headers),
+    traceId: options.traceId ?? traceIdOf(headers),
     traceHeaders: traceHeadersOf(headers),
+    outcome: { error: undefined },
   };
   return {
     call,

@@ -4,6 +4,7 @@
  */
 
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { ConnectError } from '@connectrpc/connect';
 import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
 import { withReason } from './error-answer.ts';
 import { until } from './until.ts';
@@ -11,33 +12,42 @@ import { until } from './until.ts';
 /** Headers that HTTP/2 forbids (RFC 9113 8.2.2). */
 const CONNECTION_HEADERS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
 
+/** How to write an answer. */
+export type RespondOptions = {
+  /** Ends the wait for a caller that does not read. */
+  readonly signal: AbortSignal;
+  /** Headers beside the answer's own. */
+  readonly headers: OutgoingHttpHeaders;
+};
+
 /**
  * Writes the whole answer, no faster than the caller reads it.
  *
- * @param signal ends the wait for a caller that does not read; the stream is then reset.
+ * @returns the error that was answered, when it was Connect itself that found it.
  * @throws what the body throws, and the signal's reason.
  */
 export async function respond(
   stream: ServerHttp2Stream,
   response: UniversalServerResponse,
-  signal: AbortSignal,
-): Promise<void> {
+  options: RespondOptions,
+): Promise<ConnectError | undefined> {
   const chunks = response.body?.[Symbol.asyncIterator]();
   // Headers wait for the first chunk: until then the handler may set more, and the call may turn out to have failed.
   let chunk: IteratorResult<Uint8Array, undefined> = chunks === undefined ? END : await chunks.next();
   if (stream.closed || stream.destroyed) {
     await chunks?.return?.();
-    return;
+    return undefined;
   }
   const typed = withReason(response, chunk.value);
   if (typed !== undefined) {
     await chunks?.return?.();
-    return respond(stream, typed, signal);
+    await respond(stream, typed.response, options);
+    return typed.error;
   }
-  const headers = { ...outgoing(response.header), ':status': response.status };
+  const headers = { ...options.headers, ...outgoing(response.header), ':status': response.status };
   if (chunk.done && isFailure(response.trailer)) {
     stream.respond({ ...headers, ...outgoing(response.trailer) }, { endStream: true });
-    return;
+    return undefined;
   }
   const withTrailers = response.trailer !== undefined;
   stream.respond(headers, { waitForTrailers: withTrailers });
@@ -46,15 +56,16 @@ export async function respond(
   }
   while (!chunk.done && chunks !== undefined) {
     if (!stream.write(chunk.value)) {
-      await until(signal, drained(stream));
+      await until(options.signal, drained(stream));
     }
     if (stream.closed || stream.destroyed) {
       await chunks.return?.();
-      return;
+      return undefined;
     }
     chunk = await chunks.next();
   }
   stream.end();
+  return undefined;
 }
 
 /** Ends a stream whose answer cannot be written any more. */
