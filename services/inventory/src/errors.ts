@@ -2,7 +2,11 @@
  * Errors of the database that the services expect.
  */
 
-/** Whether a unique index refused a write. Prisma and pg each have their own code for it. */
+import { codeOf } from '@weft/runtime/data/pool';
+
+const UNIQUE_VIOLATION = '23505';
+
+/** Whether a unique index refused a write. */
 export function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'P2002' || error.code === '23505');
+  return codeOf(error) === UNIQUE_VIOLATION;
 }

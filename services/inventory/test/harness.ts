@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Client, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
@@ -90,14 +90,18 @@ export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<Te
 /** A new request id. */
 export const requestId = (): string => randomUUID();
 
+/** Fields of an item, as for `create`. */
+type ItemFields = Extract<MessageInitShape<typeof ItemSchema>, { $typeName?: never }> & { sku: string };
+type LocationFields = Extract<MessageInitShape<typeof LocationSchema>, { $typeName?: never }> & { locationId: string };
+
 /** Creates an item; what is not given is ordinary. */
-export async function addItem({ items }: Clients, item: Partial<Item> & { sku: string }) {
+export async function addItem({ items }: Clients, item: ItemFields) {
   const { item: created } = await items.createItem({ requestId: requestId(), item: anItem(item) });
   return created ?? create(ItemSchema);
 }
 
 /** An ordinary item. */
-export function anItem(item: Partial<Item> & { sku: string }): Item {
+export function anItem(item: ItemFields): Item {
   return create(ItemSchema, {
     name: `Item ${item.sku}`,
     category: 'kitchen',
@@ -109,7 +113,7 @@ export function anItem(item: Partial<Item> & { sku: string }): Item {
 }
 
 /** Creates a location; what is not given is ordinary. */
-export async function addLocation({ locations }: Clients, location: Partial<Location> & { locationId: string }) {
+export async function addLocation({ locations }: Clients, location: LocationFields) {
   const { location: created } = await locations.createLocation({
     requestId: requestId(),
     location: aLocation(location),
@@ -118,7 +122,7 @@ export async function addLocation({ locations }: Clients, location: Partial<Loca
 }
 
 /** An ordinary location. */
-export function aLocation(location: Partial<Location> & { locationId: string }): Location {
+export function aLocation(location: LocationFields): Location {
   return create(LocationSchema, {
     name: `Warehouse ${location.locationId}`,
     address: create(AddressSchema, {

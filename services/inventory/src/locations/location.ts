@@ -11,6 +11,12 @@ import type { MaskRules } from '../update-mask.ts';
 
 export type { LocationRow };
 
+/** The columns of `locations`, under the names that Prisma gives them. */
+export const LOCATION_COLUMNS = `
+  location_id AS "locationId", name, recipient, address_lines AS "addressLines", city, region_code AS "regionCode",
+  postal_code AS "postalCode", country_code AS "countryCode", time_zone AS "timeZone", pick_priority AS "pickPriority",
+  served_country_codes AS "servedCountryCodes", etag, create_time AS "createTime", update_time AS "updateTime"`;
+
 export const LOCATION_MASK: MaskRules = {
   identifier: 'location_id',
   outputOnly: ['etag', 'create_time', 'update_time'],

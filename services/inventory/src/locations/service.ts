@@ -25,7 +25,7 @@ export function locationService(database: Database): ServiceImpl<typeof Location
   const { pool, prisma } = database;
   return {
     async getLocation({ locationId }) {
-      const row = await prisma.location.findUnique({ where: { locationId } });
+      const row = await prisma.location.findFirst({ where: { locationId } });
       if (row === null) {
         throw locationNotFound(locationId);
       }

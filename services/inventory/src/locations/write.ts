@@ -18,7 +18,15 @@ import { locationChange } from '../changes.ts';
 import type { Database } from '../database.ts';
 import { isUniqueViolation } from '../errors.ts';
 import { applyMask } from '../update-mask.ts';
-import { checkTimeZone, LOCATION_MASK, locationData, locationMessage, locationNotFound } from './location.ts';
+import {
+  checkTimeZone,
+  LOCATION_COLUMNS,
+  LOCATION_MASK,
+  type LocationRow,
+  locationData,
+  locationMessage,
+  locationNotFound,
+} from './location.ts';
 
 /** @throws TIME_ZONE_UNKNOWN, LOCATION_ALREADY_EXISTS */
 export async function createLocation(database: Database, tx: Sql, location: Location): Promise<Location> {
@@ -41,10 +49,7 @@ export async function updateLocation(database: Database, tx: Sql, request: Updat
   const patch = request.location ?? create(LocationSchema);
   const { locationId } = patch;
   check(GetLocationRequestSchema, create(GetLocationRequestSchema, { locationId }));
-  await lockLocation(tx, locationId, 'NO KEY UPDATE', patch.etag);
-  const current = await database.within(tx, () =>
-    database.prisma.location.findUniqueOrThrow({ where: { locationId } }),
-  );
+  const current = await lockLocation(tx, locationId, 'NO KEY UPDATE', patch.etag);
   const location = applyMask(LocationSchema, LOCATION_MASK, locationMessage(current), patch, request.updateMask);
   // The rules are those of a location that is sent whole, and so are the names of fields in the error.
   const whole = create(CreateLocationRequestSchema, { requestId: request.requestId, location });
@@ -89,9 +94,9 @@ async function lockLocation(
   locationId: string,
   strength: 'UPDATE' | 'NO KEY UPDATE',
   etag: string,
-): Promise<void> {
-  const { rows } = await tx.query<{ etag: string }>({
-    text: `SELECT etag FROM locations WHERE location_id = $1 FOR ${strength}`,
+): Promise<LocationRow> {
+  const { rows } = await tx.query<LocationRow>({
+    text: `SELECT ${LOCATION_COLUMNS} FROM locations WHERE location_id = $1 FOR ${strength}`,
     values: [locationId],
   });
   const [current] = rows;
@@ -102,4 +107,5 @@ async function lockLocation(
     const text = `the location ${locationId} changed since its etag was read`;
     throw fail('ETAG_MISMATCH', text, { etag: current.etag });
   }
+  return current;
 }
