@@ -47,7 +47,15 @@ export function reservationService(database: Database, changefeed: Changefeed): 
   return {
     async planSourcing(request) {
       const market = await readMarketNow(sql, skusOf([request]));
-      return planMessages(planDemand(request, market));
+      const { allocations, shortages } = planMessages(planDemand(request, market));
+      const countries = new Map(market.places.map(({ locationId, countryCode }) => [locationId, countryCode]));
+      return {
+        allocations: allocations.map((allocation) => ({
+          ...allocation,
+          originCountryCode: countries.get(allocation.locationId) ?? '',
+        })),
+        shortages,
+      };
     },
 
     createReservation: (request) => reserve({ request, principal: principal() }, currentCall()?.signal),

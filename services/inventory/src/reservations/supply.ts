@@ -11,7 +11,12 @@ import { readLevels } from '../stock/read.ts';
 import { type Plan, planSourcing } from './sourcing.ts';
 
 /** Locations in the order in which they are asked. */
-export type Places = readonly { readonly locationId: string; readonly servedCountryCodes: readonly string[] }[];
+export type Places = readonly {
+  readonly locationId: string;
+  readonly servedCountryCodes: readonly string[];
+  /** Where it sends from. */
+  readonly countryCode: string;
+}[];
 
 /** What can be sold, where. Quantities may be lowered as they are given away. */
 export type Market = {
@@ -36,12 +41,13 @@ export function skusOf(demands: readonly Demand[]): string[] {
 
 /** Reads the market for these SKUs. `levels` are their stock levels, read before and, for a reservation, locked. */
 export async function readMarket(db: Sql, skus: readonly string[], levels: readonly Level[]): Promise<Market> {
-  const { rows } = await db.query<{ sold: string[]; places: [string, string[]][] }>({
+  const { rows } = await db.query<{ sold: string[]; places: [string, string[], string][] }>({
     name: 'market_read',
     text: `
       SELECT
         ARRAY(SELECT sku FROM items WHERE sku = ANY($1::text[]) AND delete_time IS NULL) AS sold,
-        (SELECT coalesce(json_agg(json_build_array(location_id, served_country_codes) ORDER BY pick_priority, location_id), '[]')
+        (SELECT coalesce(json_agg(json_build_array(location_id, served_country_codes, country_code)
+          ORDER BY pick_priority, location_id), '[]')
           FROM locations) AS places`,
     values: [skus],
   });
@@ -53,7 +59,11 @@ export async function readMarket(db: Sql, skus: readonly string[], levels: reado
   }
   return {
     sold: new Set(row?.sold),
-    places: (row?.places ?? []).map(([locationId, servedCountryCodes]) => ({ locationId, servedCountryCodes })),
+    places: (row?.places ?? []).map(([locationId, servedCountryCodes, countryCode]) => ({
+      locationId,
+      servedCountryCodes,
+      countryCode,
+    })),
     units,
   };
 }
