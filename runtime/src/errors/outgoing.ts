@@ -23,6 +23,9 @@ const REASON_OF_CODE: ReadonlyMap<Code, Reason> = new Map([
 /** Statuses that say that the server is at fault, whatever their text: it is not sent. */
 const FAULTS: ReadonlySet<Code> = new Set([Code.Internal, Code.Unknown, Code.DataLoss]);
 
+/** How Connect begins the text of the INTERNAL that it raises for bytes that are no message: the caller's fault, not ours. */
+const UNREADABLE_MESSAGE = 'parse binary';
+
 /** The reason that an error without one gets by its status; undefined for statuses that only a handler raises. */
 export function reasonOfCode(code: Code): Reason | undefined {
   return REASON_OF_CODE.get(code) ?? (FAULTS.has(code) ? 'INTERNAL' : undefined);
@@ -41,6 +44,13 @@ export function outgoingError(error: unknown): ConnectError {
       logFault(error);
     }
     return error;
+  }
+  if (
+    error instanceof ConnectError &&
+    error.code === Code.Internal &&
+    error.rawMessage.startsWith(UNREADABLE_MESSAGE)
+  ) {
+    return fail('MALFORMED_REQUEST', undefined, {}, { cause: error });
   }
   if (error instanceof ConnectError && !error.isWireError && !FAULTS.has(error.code)) {
     const reason = reasonOfCode(error.code);

@@ -3,6 +3,7 @@
  */
 
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { ConnectError } from '@connectrpc/connect';
 import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { fail } from '../errors/fail.ts';
 import { log } from '../log.ts';
@@ -10,8 +11,8 @@ import type { PolicyTable } from '../policy.ts';
 import { serverSpan } from '../telemetry/spans.ts';
 import { type RequestBody, readBody } from './body.ts';
 import { runInCall } from './call.ts';
-import { unknownRpc } from './error-answer.ts';
-import type { Limits } from './limits.ts';
+import { errorAnswer, unknownRpc } from './error-answer.ts';
+import { headerBytes, type Limits } from './limits.ts';
 import { type OpenCall, openCall } from './open-call.ts';
 import { abandon, respond } from './respond.ts';
 
@@ -62,8 +63,13 @@ export class Acceptor {
     const { handlers, policy, limits } = this.#options;
     const [path = ''] = (headers[':path'] ?? '').split('?', 1);
     const handler = handlers.get(path);
+    if (headerBytes(headers) > limits.headerMaxBytes) {
+      // Node advertises the limit but does not hold callers to it.
+      void refuse(stream, headers, fail('MESSAGE_TOO_LARGE', 'The request headers are too large.'));
+      return;
+    }
     if (handler === undefined) {
-      void this.#refuse(stream, headers);
+      void refuse(stream, headers, unknownRpc(headers));
       return;
     }
     const span = serverSpan(path.slice(1), headers);
@@ -108,16 +114,17 @@ export class Acceptor {
       body.discard();
     }
   }
+}
 
-  async #refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
-    const body = readBody(stream, NEVER);
-    try {
-      await respond(stream, unknownRpc(headers), { signal: NEVER, headers: {} });
-    } catch {
-      abandon(stream);
-    } finally {
-      body.discard();
-    }
+/** Answers a request that no handler gets to see. */
+async function refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, error: ConnectError): Promise<void> {
+  const body = readBody(stream, NEVER);
+  try {
+    await respond(stream, errorAnswer(headers['content-type'], error), { signal: NEVER, headers: {} });
+  } catch {
+    abandon(stream);
+  } finally {
+    body.discard();
   }
 }
 

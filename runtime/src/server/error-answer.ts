@@ -25,13 +25,10 @@ const PATH_MAX_CHARACTERS = 200;
 const webTrailers = createTrailerSerialization();
 const connectEnd = createEndStreamSerialization(undefined);
 
-/** The answer to a path that no served RPC has: UNIMPLEMENTED, reason UNKNOWN_RPC. */
-export function unknownRpc(headers: IncomingHttpHeaders): UniversalServerResponse {
+/** The error for a path that no served RPC has. */
+export function unknownRpc(headers: IncomingHttpHeaders): ConnectError {
   const [path = ''] = String(headers[':path']).split('?');
-  return errorAnswer(
-    headers['content-type'],
-    fail('UNKNOWN_RPC', undefined, { path: path.slice(0, PATH_MAX_CHARACTERS) }),
-  );
+  return fail('UNKNOWN_RPC', undefined, { path: path.slice(0, PATH_MAX_CHARACTERS) });
 }
 
 /** An error as a whole answer, in the protocol that the request's content type names; Connect's JSON for any other. */

@@ -2,6 +2,8 @@
  * The limits that every server has, each of which someone has been hurt without.
  */
 
+import type { IncomingHttpHeaders } from 'node:http2';
+
 /**
  * What a server bears of one caller. All have defaults; a service changes them only with a reason beside it.
  */
@@ -13,9 +15,9 @@ export type Limits = {
   readonly readMaxBytes: number;
   /** Largest message sent, in bytes: 4 MiB, what clients accept by default. */
   readonly writeMaxBytes: number;
-  /** Largest block of request headers, in bytes: 32 KiB, room for a token's claims. More is refused by a reset. */
+  /** Largest block of request headers, in bytes: 32 KiB, room for a token's claims. More is MESSAGE_TOO_LARGE. */
   readonly headerMaxBytes: number;
-  /** Most request headers: 100, as in Envoy. */
+  /** Most request headers: 100, as in Envoy. More is refused by a reset. */
   readonly headerMaxCount: number;
   /** Most calls at once on one connection: 1,000. A caller that opens more waits or is refused. */
   readonly maxConcurrentStreams: number;
@@ -41,4 +43,13 @@ export const DEFAULT_LIMITS: Limits = {
  */
 export function streamLifeMs(maxDurationMs: number): number {
   return maxDurationMs - Math.min(5_000, maxDurationMs / 10);
+}
+
+/** The size of a block of headers as HTTP/2 counts it (RFC 9113 6.5.2): names, values and 32 bytes for each. */
+export function headerBytes(headers: IncomingHttpHeaders): number {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    bytes += name.length + (value?.length ?? 0) + 32;
+  }
+  return bytes;
 }
