@@ -8,6 +8,7 @@ import { readContract } from './contract/read.ts';
 import { settle } from './contract/settle.ts';
 import type { OutputFile } from './output.ts';
 import { renderPolicyTable } from './policy-table.ts';
+import { renderReference } from './reference/render.ts';
 import { readTopology, type TopologyFile } from './topology/read.ts';
 import { tighten } from './topology/tighten.ts';
 
@@ -23,6 +24,8 @@ export interface Input {
   readonly topologies: readonly TopologyFile[];
   /** Where to write the policy table, below the output folder. Absent: not at all. */
   readonly policyTable?: string | undefined;
+  /** Where to write the API reference, below the output folder. Absent: not at all. */
+  readonly reference?: string | undefined;
 }
 
 /** Everything that has to be mended before anything is generated. */
@@ -45,6 +48,7 @@ export function compile(input: Input): OutputFile[] {
   return [
     ...(input.policyTable ? [{ name: input.policyTable, content: renderPolicyTable(contract) }] : []),
     ...renderMeshes(contract, input.topologies),
+    ...(input.reference ? renderReference(input.reference, { ...input, declared, contract }) : []),
   ];
 }
 

@@ -21,13 +21,13 @@ runNodeJs({ name: 'protoc-gen-envoy', version: 'v0.1.0', run });
 
 function run(request: CodeGeneratorRequest): CodeGeneratorResponse {
   try {
-    const { sourceRoot, policyTable, topologies } = parseOptions(request.parameter);
+    const { topologies, ...options } = parseOptions(request.parameter);
     const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: request.protoFile }));
     const files = request.fileToGenerate
       .map((name) => registry.getFile(name))
       .filter((file): file is DescFile => file !== undefined);
     return respond({
-      file: compile({ registry, files, sourceRoot, policyTable, topologies: topologyFiles(topologies) }),
+      file: compile({ ...options, registry, files, topologies: topologyFiles(topologies) }),
     });
   } catch (error) {
     if (error instanceof ContractError) return respond({ error: `\n${error.message}` });

@@ -13,7 +13,7 @@ export const calleesKeepTheDeadline: Check = (contract) =>
     const promised = method.policy.deadline ?? method.policy.stream?.maxDuration;
     if (!promised) return [];
     const worstMs = worstCaseMs(contract, method);
-    if (worstMs <= toMs(promised)) return [];
+    if (worstMs === 0 || worstMs <= toMs(promised)) return [];
     const message = `${method.fullName} promises ${formatMs(toMs(promised))}, but its callees may take ${formatMs(worstMs)}`;
     const mend = 'Lengthen its deadline, shorten theirs, call them fewer times, or in parallel';
     return [

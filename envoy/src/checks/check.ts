@@ -27,7 +27,7 @@ export function outOfRange(
   const [least, most] = bounds[name];
   if (value >= least && value <= most) return [];
   const mend = `Choose a value from ${format(least)} to ${format(most)}`;
-  return [problemAt(place, path, 'range', `${subject}: ${path.join('.')} is ${format(value)}`, mend)];
+  return [problemAt(place, path, 'range', `${subject}: ${fieldName(path)} is ${format(value)}`, mend)];
 }
 
 /** As `outOfRange`, for a duration in milliseconds, which also has to be a whole number of them. */
@@ -42,12 +42,16 @@ export function durationOutOfRange(
   const ms = toMs(value);
   if (ms >= least && ms <= most && Number.isInteger(ms)) return [];
   const mend = `Choose whole milliseconds from ${format(least)} ms to ${format(most)} ms`;
-  return [problemAt(place, path, 'range', `${subject}: ${path.join('.')} is ${format(ms)} ms`, mend)];
+  return [problemAt(place, path, 'range', `${subject}: ${fieldName(path)} is ${format(ms)} ms`, mend)];
 }
 
 /** Entries of a list that stood in it before, with their indexes. */
 export function repeatedEntries<T>(list: readonly T[]): [index: number, entry: T][] {
   return [...list.entries()].filter(([index, entry]) => list.indexOf(entry) < index);
 }
+
+/** The field as it is written in a proto: `retry.max_attempts`. */
+const fieldName = (path: OptionPath): string =>
+  path.join('.').replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 const format = (value: number): string => value.toLocaleString('en-US');

@@ -27,25 +27,31 @@ export type OptionPath = readonly (string | number)[];
 export class SourceMap {
   readonly #file: string;
   readonly #lines = new Map<string, number>();
-  readonly #comments = new Map<string, string>();
 
   /** `sourceRoot` is put before the name of the file, which a compiler knows relative to its module only. */
   constructor(file: FileDescriptorProto, sourceRoot: string) {
     this.#file = sourceRoot === '' ? file.name : `${sourceRoot}/${file.name}`;
-    for (const { path, span, leadingComments } of file.sourceCodeInfo?.location ?? []) {
-      const key = path.join('.');
-      this.#lines.set(key, (span[0] ?? 0) + 1);
-      if (leadingComments !== '') this.#comments.set(key, tidy(leadingComments));
+    for (const { path, span } of file.sourceCodeInfo?.location ?? []) {
+      this.#lines.set(path.join('.'), (span[0] ?? 0) + 1);
     }
   }
 
-  /** The position of the descriptor element at `path`, or of the nearest element around it that has one. */
+  /**
+   * The position of the descriptor element at `path`; of the first thing inside it, when it has none itself (messages inside of
+   * options have none); else of what it stands in.
+   */
   at(path: readonly number[]): Position {
     for (let length = path.length; length > 0; length -= 1) {
-      const line = this.#lines.get(path.slice(0, length).join('.'));
+      const key = path.slice(0, length).join('.');
+      const line = this.#lines.get(key) ?? this.#firstLineInside(key);
       if (line !== undefined) return { file: this.#file, line };
     }
     return { file: this.#file, line: 1 };
+  }
+
+  #firstLineInside(key: string): number | undefined {
+    const lines = [...this.#lines].filter(([inner]) => inner.startsWith(`${key}.`)).map(([, line]) => line);
+    return lines.length > 0 ? Math.min(...lines) : undefined;
   }
 
   /** The position of what stands inside an option's value. */
@@ -64,12 +70,4 @@ export class SourceMap {
     }
     return this.at([...options, option.number, ...numbers]);
   }
-
-  /** The comment before the element at `path`; empty when there is none. */
-  comment(path: readonly number[]): string {
-    return this.#comments.get(path.join('.')) ?? '';
-  }
 }
-
-/** Drops the one space after each comment marker, and what surrounds the text. */
-const tidy = (comment: string): string => comment.replace(/^ /gm, '').trim();

@@ -13,6 +13,7 @@ import {
   type Message,
 } from '@bufbuild/protobuf';
 import type { MethodPolicy, ServicePolicy } from '@weft/gen/weft/mesh/v1/options_pb.js';
+import { commentOf } from './comment.ts';
 import type { DeclaredContract, DeclaredMethod, DeclaredService } from './declared.ts';
 import { SourceMap } from './position.ts';
 import { insistsOnRequestId } from './validation.ts';
@@ -57,7 +58,7 @@ function readService(desc: DescService, path: number[], source: SourceMap, optio
     desc,
     policy: optionOf<ServicePolicy>(desc.proto.options, options.service),
     methods,
-    comment: source.comment(path),
+    comment: commentOf(desc),
     position: source.at(path),
     locate: (steps) => source.inOption([...path, serviceOptions], options.service, steps),
   };
@@ -80,7 +81,7 @@ function readMethod(
     service,
     policy: optionOf<MethodPolicy>(desc.proto.options, options.method),
     requestIdRequired: insistsOnRequestId(desc.input, options.field),
-    comment: source.comment(path),
+    comment: commentOf(desc),
     position: source.at(path),
     locate: (steps) => source.inOption([...path, methodOptions], options.method, steps),
   };
