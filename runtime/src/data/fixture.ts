@@ -1,26 +1,22 @@
 /**
- * For the tests of this folder: a database with the three tables that README.md names, read from there, so that what is
- * documented is what is tested.
+ * For the tests of this folder: a database with the tables of README.md, made from that text by the tools that services use,
+ * so that what is documented is what is tested.
  */
 
-import { readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Pool } from 'pg';
+import { schemaDifference } from './diff.ts';
 import { openPool } from './pool.ts';
-import { startTestPostgres } from './testing.ts';
-
-const IDEMPOTENCY_KEYS = `CREATE TABLE idempotency_keys (
-  rpc text NOT NULL, principal text NOT NULL, request_id uuid NOT NULL, request_hash bytea NOT NULL,
-  response bytea NOT NULL DEFAULT '\\x', create_time timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (rpc, principal, request_id))`;
+import { startTestPostgres, type TestPostgres } from './testing.ts';
 
 /** A running database with the tables, and a pool on it. */
 export async function databaseWithTables(): Promise<{ pool: Pool; url: string; stop(): Promise<void> }> {
   const postgres = await startTestPostgres();
   const url = await postgres.createDatabase('data');
   const pool = openPool({ databaseUrl: url, workload: 'test', maxConnections: 20 });
-  const readme = await readFile(new URL('README.md', import.meta.url), 'utf8');
-  const [, sql] = /```sql\n([^`]+)```/.exec(readme) ?? [];
-  await pool.query(`${sql}; ${IDEMPOTENCY_KEYS}`);
+  await pool.query(await tablesOfReadme(postgres));
   return {
     pool,
     url,
@@ -29,4 +25,34 @@ export async function databaseWithTables(): Promise<{ pool: Pool; url: string; s
       await postgres.stop();
     },
   };
+}
+
+/** The SQL of the models in README.md. */
+async function tablesOfReadme(postgres: TestPostgres): Promise<string> {
+  const [generator = '', models = ''] = await Promise.all([readmeBlock('prisma-generator'), readmeBlock('prisma')]);
+  return await withService(`${generator}\n${models}`, (serviceFolder) =>
+    schemaDifference({ databaseUrl: postgres.url(), serviceFolder }),
+  );
+}
+
+/** The first block of a language in README.md. */
+export async function readmeBlock(language: string): Promise<string> {
+  const readme = await readFile(new URL('README.md', import.meta.url), 'utf8');
+  const [, block] = new RegExp(`\`\`\`${language}\\n([^\`]+)\`\`\``).exec(readme) ?? [];
+  if (block === undefined) {
+    throw new Error(`README.md has no block of ${language}`);
+  }
+  return block;
+}
+
+/** Runs `work` on the folder of a service with this schema, which is removed afterwards. */
+export async function withService<T>(schema: string, work: (serviceFolder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'weft-service-'));
+  try {
+    await mkdir(join(folder, 'prisma'));
+    await writeFile(join(folder, 'prisma', 'schema.prisma'), schema);
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
