@@ -8,8 +8,8 @@ import type { IncomingHttpHeaders } from 'node:http2';
 const GRPC_TIMEOUT = /^(\d{1,8})([HMSmun])$/;
 const CONNECT_TIMEOUT = /^\d{1,10}$/;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
-/** The longest that `grpc-timeout` can say in milliseconds, about 27 hours. */
-const GRPC_TIMEOUT_MAX_MS = 99_999_999;
+/** The longest that `grpc-timeout` can say in milliseconds, about 27 hours; well below what a timer of Node can hold. */
+const TIMEOUT_MAX_MS = 99_999_999;
 
 /** The header that carries the timeout in the request's protocol. */
 function timeoutHeader(headers: IncomingHttpHeaders): 'grpc-timeout' | 'connect-timeout-ms' {
@@ -37,13 +37,13 @@ export function requestedTimeoutMs(headers: IncomingHttpHeaders): number | undef
  */
 export function clampTimeout(headers: IncomingHttpHeaders, capMs: number | undefined): number | undefined {
   const requestedMs = requestedTimeoutMs(headers);
-  const timeoutMs = Math.min(requestedMs ?? Number.POSITIVE_INFINITY, capMs ?? Number.POSITIVE_INFINITY);
-  if (!Number.isFinite(timeoutMs)) {
+  if (requestedMs === undefined && capMs === undefined) {
     return undefined;
   }
+  const timeoutMs = Math.min(requestedMs ?? TIMEOUT_MAX_MS, capMs ?? TIMEOUT_MAX_MS, TIMEOUT_MAX_MS);
   const name = timeoutHeader(headers);
   if (requestedMs !== undefined || headers[name] === undefined) {
-    const wholeMs = Math.min(Math.ceil(timeoutMs), GRPC_TIMEOUT_MAX_MS);
+    const wholeMs = Math.ceil(timeoutMs);
     headers[name] = name === 'grpc-timeout' ? `${wholeMs}m` : `${wholeMs}`;
   }
   return timeoutMs;

@@ -18,10 +18,6 @@ export type DrainOptions = {
 
 export const DEFAULT_DRAIN: DrainOptions = { noticeMs: 100, budgetMs: 10_000 };
 
-/** The highest stream id: a GOAWAY that names it ends nothing yet, it asks for no new calls (RFC 9113 6.8). */
-const LAST_STREAM_ID = 2 ** 31 - 1;
-/** Between that GOAWAY and the one that ends the taking of calls: more than a round trip on one machine. */
-const GOAWAY_INTERVAL_MS = 50;
 /** For answers that say SERVER_STOPPING to leave, once the budget is used up. */
 const FAREWELL_MS = 500;
 
@@ -40,12 +36,9 @@ export async function drain({ server, sessions, acceptor, health }: Drainable, o
 
   const budgetEnd = Date.now() + options.budgetMs;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  for (const session of sessions) {
-    session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
-  }
   acceptor.endStreams();
-  await delay(GOAWAY_INTERVAL_MS);
   for (const session of sessions) {
+    // GOAWAY: a call that crosses it on the way was not begun, and its caller may safely repeat it elsewhere.
     session.close();
   }
 

@@ -85,6 +85,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
     session.on('stream', (stream, headers) => acceptor.accept(stream, headers));
+    if (!server.listening) {
+      // It was accepted just before the drain began.
+      session.close();
+    }
   });
   // A connection that breaks is its caller's affair; its calls end by their streams' 'close'.
   server.on('sessionError', () => {});
