@@ -63,7 +63,8 @@ async function main(): Promise<void> {
 async function withServer<T>(work: (databaseUrl: string) => Promise<T>): Promise<T> {
   const databaseUrl = process.env.DATABASE_URL;
   if (databaseUrl !== undefined) return work(databaseUrl);
-  const { startTestPostgres } = await import('./testing.ts');
+  // Tests' own server: this is a tool for the checkout, no part of a running service.
+  const { startTestPostgres } = await import('../../test/postgres.ts');
   const postgres = await startTestPostgres();
   try {
     return await work(postgres.url());

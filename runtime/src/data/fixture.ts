@@ -7,9 +7,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
+import { startTestPostgres, type TestPostgres } from '../../test/postgres.ts';
 import { schemaDifference } from './diff.ts';
 import { openPool } from './pool.ts';
-import { startTestPostgres, type TestPostgres } from './testing.ts';
 
 /** A running database with the tables, and a pool on it. */
 export async function databaseWithTables(): Promise<{ pool: Pool; url: string; stop(): Promise<void> }> {

