@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { ensureCertificates } from '@weft/dev/src/certificates.ts';
-import { envoyBinary } from '@weft/dev/src/envoy-binary.ts';
-import { TokenMint } from '@weft/dev/src/tokens.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { ensureCertificates } from '../../dev/src/certificates.ts';
+import { envoyBinary } from '../../dev/src/envoy-binary.ts';
+import { TokenMint } from '../../dev/src/tokens.ts';
 
 const generated = fileURLToPath(new URL('../../gen/envoy', import.meta.url));
 const topologies = readdirSync(generated);

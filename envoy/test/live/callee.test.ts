@@ -1,8 +1,8 @@
 /** What a callee's sidecar lets in: who connects, what each may call, how often, and how much at once. On the real Envoy. */
 
-import { CertificateAuthority } from '@weft/dev/src/authority.ts';
-import { waitFor } from '@weft/dev/src/wait.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CertificateAuthority } from '../../../dev/src/authority.ts';
+import { waitFor } from '../../../dev/src/wait.ts';
 import { type ExampleMesh, nameOf, startExampleMesh } from '../support/example-mesh.ts';
 import { type GrpcClient, headersSeen } from '../support/grpc-client.ts';
 

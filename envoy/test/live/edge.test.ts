@@ -1,7 +1,7 @@
 /** What the edge lets in from outside, and what it lets strangers say. On the real Envoy. */
 
-import { TokenMint, type TokenOptions } from '@weft/dev/src/tokens.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TokenMint, type TokenOptions } from '../../../dev/src/tokens.ts';
 import { type ExampleMesh, startExampleMesh } from '../support/example-mesh.ts';
 import { type GrpcClient, headersSeen } from '../support/grpc-client.ts';
 

@@ -1,7 +1,7 @@
 /** What operations see: one trace from the edge to the callee, access logs, the admin socket, statistics. On the real Envoy. */
 import { gunzipSync } from 'node:zlib';
-import { waitFor } from '@weft/dev/src/wait.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { waitFor } from '../../../dev/src/wait.ts';
 import { type ExampleMesh, startExampleMesh } from '../support/example-mesh.ts';
 import { type GrpcClient, headersSeen } from '../support/grpc-client.ts';
 

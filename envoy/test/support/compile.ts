@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createFileRegistry, type DescFile, type FileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { writeThirdPartyProtos } from '@weft/dev/src/third-party-protos.ts';
+import { writeThirdPartyProtos } from '../../../dev/src/third-party-protos.ts';
 import { compile, type Input } from '../../src/compile.ts';
 import type { OutputFile } from '../../src/output.ts';
 

@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createServer, request, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CertificateAuthority, spiffeId } from '@weft/dev/src/authority.ts';
-import { ensureCertificates, rotate } from '@weft/dev/src/certificates.ts';
-import { envoyBinary } from '@weft/dev/src/envoy-binary.ts';
-import { freePort } from '@weft/dev/src/ports.ts';
-import { TokenMint } from '@weft/dev/src/tokens.ts';
-import { waitFor } from '@weft/dev/src/wait.ts';
+import { CertificateAuthority, spiffeId } from '../../../dev/src/authority.ts';
+import { ensureCertificates, rotate } from '../../../dev/src/certificates.ts';
+import { envoyBinary } from '../../../dev/src/envoy-binary.ts';
+import { freePort } from '../../../dev/src/ports.ts';
+import { TokenMint } from '../../../dev/src/tokens.ts';
+import { waitFor } from '../../../dev/src/wait.ts';
 import { compileProtos, testFolder } from './compile.ts';
 import { type ClientIdentity, GrpcClient } from './grpc-client.ts';
 import { ScriptedService } from './scripted-service.ts';
