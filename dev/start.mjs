@@ -7,7 +7,10 @@ import { checkout, explain, prepare, runInForeground } from './install.mjs';
 
 try {
   const node = await prepare();
-  process.exitCode = await runInForeground(node, [join(checkout, 'dev', 'src', 'main.ts'), ...process.argv.slice(2)]);
+  const main = join(checkout, 'dev', 'src', 'main.ts');
+  // Compiled code is kept for the next start.
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(checkout, 'node_modules', '.cache', 'node') };
+  process.exitCode = await runInForeground(node, [main, ...process.argv.slice(2)], { env });
 } catch (error) {
   explain(error);
   process.exitCode = 1;
