@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { Failure } from './failure.ts';
 import { startMark } from './identity.ts';
 import { type LedgerEntry, readLedger } from './leftovers.ts';
 import { type Mesh, startMesh } from './mesh.ts';
@@ -20,7 +21,9 @@ const everyProcess = [
 
 /** A mesh that is closed when the test has finished, whatever happened. */
 async function mesh(stateFolder: string): Promise<Mesh> {
-  const started = await startMesh({ stateFolder, ports: 'free', progress: silentProgress() });
+  const started = await startMesh({ stateFolder, ports: 'free', progress: silentProgress() }).catch((error) => {
+    throw error instanceof Failure ? new Error(error.explain()) : error;
+  });
   onTestFinished(() => started.close());
   return started;
 }

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { messageOf } from '../failure.ts';
+import { Failure, messageOf } from '../failure.ts';
 import { SharedMesh } from './shared-mesh.ts';
 import { TestDatabases } from './test-databases.ts';
 
@@ -23,7 +23,7 @@ export class Broker {
     this.#server = createServer((request, response) => {
       this.#answer(request).then(
         (body) => response.end(JSON.stringify(body ?? {})),
-        (error) => response.writeHead(500).end(messageOf(error)),
+        (error) => response.writeHead(500).end(error instanceof Failure ? error.explain() : messageOf(error)),
       );
     });
   }
