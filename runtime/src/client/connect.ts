@@ -14,6 +14,7 @@ import { type CallSpan, clientSpan } from '../telemetry/spans.ts';
 import { type Budget, budgetOf } from './budget.ts';
 import { sessionsTo } from './egress.ts';
 import { incomingError } from './incoming.ts';
+import { cancelOnLeave } from './leaving.ts';
 
 /** Where and by what rules to call. */
 export type ConnectOptions = {
@@ -43,7 +44,7 @@ export function connect<Desc extends DescService>(service: Desc, options: Connec
     writeMaxBytes: DEFAULT_LIMITS.writeMaxBytes,
     acceptCompression: [],
   });
-  return createClient(service, withCall(grpc, workload, options.policy));
+  return cancelOnLeave(service, createClient(service, withCall(grpc, workload, options.policy)));
 }
 
 type HeadersGiven = ConstructorParameters<typeof Headers>[0];
@@ -66,24 +67,19 @@ function withCall(inner: Transport, workload: string, policy: PolicyTable): Tran
         span.end(undefined);
         return response;
       } catch (error) {
-        const typed = incomingError(workload, error);
+        const typed = incomingError(workload, error, signal);
         span.end(typed);
         throw typed;
       }
     },
     async stream(method, askedSignal, askedMs, header, input, values) {
-      // A reader that leaves its loop early cancels the call, which Connect itself does not do.
-      const left = new AbortController();
-      const asked = {
-        signal: askedSignal === undefined ? left.signal : AbortSignal.any([askedSignal, left.signal]),
-        timeoutMs: askedMs,
-      };
+      const asked = { signal: askedSignal, timeoutMs: askedMs };
       const { signal, timeoutMs, headers, span } = prepare(method, asked, header);
       try {
         const response = await inner.stream(method, signal, timeoutMs, headers, input, values);
-        return { ...response, message: readAll(response.message, { workload, left, span }) };
+        return { ...response, message: readAll(response.message, { workload, signal, span }) };
       } catch (error) {
-        const typed = incomingError(workload, error);
+        const typed = incomingError(workload, error, signal);
         span.end(typed);
         throw typed;
       }
@@ -91,20 +87,19 @@ function withCall(inner: Transport, workload: string, policy: PolicyTable): Tran
   };
 }
 
-type Reading = { readonly workload: string; readonly left: AbortController; readonly span: CallSpan };
+type Reading = { readonly workload: string; readonly signal: AbortSignal | undefined; readonly span: CallSpan };
 
-async function* readAll<T>(messages: AsyncIterable<T>, { workload, left, span }: Reading): AsyncIterable<T> {
+async function* readAll<T>(messages: AsyncIterable<T>, { workload, signal, span }: Reading): AsyncIterable<T> {
   let typed: ConnectError | undefined;
   try {
     for await (const message of messages) {
       yield message;
     }
   } catch (error) {
-    typed = incomingError(workload, error);
+    typed = incomingError(workload, error, signal);
     throw typed;
   } finally {
     span.end(typed);
-    left.abort();
   }
 }
 

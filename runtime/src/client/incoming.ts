@@ -17,8 +17,13 @@ const NOBODY_THERE: ReadonlySet<unknown> = new Set([
   'EACCES',
 ]);
 
-/** The typed error for what a call to `workload` failed with. */
-export function incomingError(workload: string, error: unknown): ConnectError {
+/**
+ * The typed error for what a call to `workload` failed with.
+ *
+ * @param signal the call's own signal: only when it aborted was the call cancelled by this process; a stream that was
+ *   cancelled by anyone else, or whose connection died, found nobody to answer it.
+ */
+export function incomingError(workload: string, error: unknown, signal: AbortSignal | undefined): ConnectError {
   if (error instanceof ConnectError && reasonOf(error) !== undefined) {
     return error;
   }
@@ -34,7 +39,9 @@ export function incomingError(workload: string, error: unknown): ConnectError {
     case Code.ResourceExhausted:
       return fail('OVERLOADED', `${workload} is asked for more than it can do now.`, { workload }, options);
     case Code.Canceled:
-      return fail('CANCELLED', undefined, { workload }, options);
+      return signal?.aborted
+        ? fail('CANCELLED', undefined, { workload }, options)
+        : fail('UNREACHABLE', `${workload} cannot be reached.`, { workload }, options);
     default:
       return fail('INTERNAL', undefined, { workload }, options);
   }

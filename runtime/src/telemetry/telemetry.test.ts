@@ -38,7 +38,7 @@ beforeAll(async () => {
   const missing = () => {
     throw fail('UNKNOWN_RPC');
   };
-  const unused = { count: missing, sum: missing, chat: missing };
+  const unused = { sum: missing, chat: missing };
   callee = await serve({
     workload: 'echo',
     listen: '127.0.0.1:0',
@@ -46,6 +46,10 @@ beforeAll(async () => {
     services: [
       implement(EchoService, {
         ...unused,
+        async *count() {
+          yield {};
+          await new Promise(() => {});
+        },
         echo: async ({ text }) => {
           const { rows } = await pool.query('select $1::text as text', [text]);
           return { text: rows[0].text };
@@ -61,6 +65,7 @@ beforeAll(async () => {
     services: [
       implement(EchoService, {
         ...unused,
+        count: missing,
         echo: async ({ text, count }) => {
           if (count > 0) {
             throw fail('ITEM_NOT_FOUND');
@@ -116,6 +121,14 @@ test("a span tells the error's reason, and an error of the caller's is not marke
   await vi.waitFor(() => expect(failed()).toBeDefined(), { timeout: 10_000 });
   expect(attribute(failed(), 'rpc.response.status_code')).toBe('NOT_FOUND');
   expect(failed()?.status.code ?? 0).toBe(0);
+});
+
+test('a stream that its reader leaves has a finished span too', async () => {
+  for await (const _ of connect(EchoService, { egress: callee.address, policy: echoPolicy }).count({ count: 2 })) {
+    break;
+  }
+  const left = () => receiver.spans.find((span) => span.kind === CLIENT && span.name.endsWith('/Count'));
+  await vi.waitFor(() => expect(left()).toBeDefined(), { timeout: 10_000 });
 });
 
 test('statements outside of a call make no spans', async () => {
