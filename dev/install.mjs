@@ -4,8 +4,8 @@
  * Node 20, since nothing is installed yet when it runs.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const checkout = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -124,16 +124,30 @@ function showWaiting(title, say) {
 
 /** The project's Node from npm, else the running one when it is new enough. */
 function findNode() {
-  const bundled = join(checkout, 'node_modules', '.bin', 'node');
-  if (existsSync(bundled)) {
-    const answer = spawnSync(bundled, ['--version'], { encoding: 'utf8' });
-    if (answer.status === 0 && majorOf(answer.stdout.trim().slice(1)) >= projectNode) return bundled;
+  const folder = join(checkout, 'node_modules');
+  const packaged = join(folder, `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  if (existsSync(packaged)) {
+    const answer = spawnSync(packaged, ['--version'], { encoding: 'utf8' });
+    if (answer.status === 0 && majorOf(answer.stdout.trim().slice(1)) >= projectNode) {
+      linkNode(packaged, join(folder, '.bin', 'node'));
+      return packaged;
+    }
   }
   if (majorOf(process.versions.node) >= projectNode) return process.execPath;
   throw new SetupError(
     `The sources need Node ${projectNode}, and npm has no Node ${projectNode} package that runs on ${process.platform} ${process.arch}.`,
     `Install Node ${projectNode} or newer from your package manager and run the command again.`,
   );
+}
+
+/** npm 10 does not link the program of this package; with the link, `node` in every npm script is the project's. */
+function linkNode(packaged, link) {
+  if (existsSync(link)) return;
+  try {
+    symlinkSync(relative(dirname(link), packaged), link);
+  } catch {
+    // An installation that belongs to somebody else: what we start ourselves needs no link.
+  }
 }
 
 function majorOf(version) {
