@@ -125,8 +125,10 @@ function showWaiting(title, say) {
 /** The project's Node from npm, else the running one when it is new enough. */
 function findNode() {
   const folder = join(checkout, 'node_modules');
-  const packaged = join(folder, `node-${process.platform}-${process.arch}`, 'bin', 'node');
-  if (existsSync(packaged)) {
+  const platform = `${process.platform}-${process.arch}`;
+  // The registry has the package for Apple silicon under another name.
+  const packaged = ['node-', 'node-bin-'].map((name) => join(folder, name + platform, 'bin', 'node')).find(existsSync);
+  if (packaged !== undefined) {
     const answer = spawnSync(packaged, ['--version'], { encoding: 'utf8' });
     if (answer.status === 0 && majorOf(answer.stdout.trim().slice(1)) >= projectNode) {
       linkNode(packaged, join(folder, '.bin', 'node'));
