@@ -85,9 +85,9 @@ export function Waterfall({ layout }: { layout: Layout }) {
 
   return (
     <div className="waterfall-and-details" data-details={chosen !== undefined}>
-      {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a tree grid is a table by ARIA's own pattern. */}
       <table
         className="waterfall"
+        // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a tree grid is a table by ARIA's own pattern.
         role="treegrid"
         aria-label="Spans of the trace"
         aria-rowcount={visible.length + 1}
