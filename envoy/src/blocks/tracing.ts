@@ -15,6 +15,9 @@ export function tracing(serviceName: string, collector: Address, samplePercent: 
       { tag: 'rpc.system', literal: { value: 'grpc' } },
       { tag: 'rpc.route', value: '%ROUTE_NAME%' },
       { tag: 'weft.peer', value: '%DOWNSTREAM_PEER_URI_SAN%' },
+      // In place of Envoy's own: a query may hold a message (Connect's GET), and a client's address is personal.
+      { tag: 'http.url', value: '%PATH(NQ)%' },
+      { tag: 'peer.address', literal: { value: '-' } },
     ],
     provider: extension('tracers.opentelemetry', 'config.trace.v3.OpenTelemetryConfig', {
       service_name: serviceName,
