@@ -9,13 +9,22 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Timestamp, timestampNow } from '@bufbuild/protobuf/wkt';
+import { type Timestamp, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Client, type Pool } from 'pg';
 import { fail } from '../errors/fail.ts';
 import { log } from '../log.ts';
 import { detached } from '../server/call.ts';
 import { until } from '../server/until.ts';
-import { atSnapshot, CHANNEL, type Change, type Cursor, currentCursor, isKept, readAfter } from './changes.ts';
+import {
+  atSnapshot,
+  CHANNEL,
+  type Change,
+  type Cursor,
+  currentSnapshot,
+  isKept,
+  type Read,
+  readAfter,
+} from './changes.ts';
 import type { Sql } from './pool.ts';
 
 /** What a watcher is told: something is like this now, is gone, or nothing happened and the stream is alive. */
@@ -49,7 +58,10 @@ const MEMORY_MAX = 10_000;
 const BATCH_MAX = 500;
 /** The log is looked at this often although nobody wakes the reader, in milliseconds. */
 const POLL_MS = 250;
+/** And this often at first while changes wait for an older transaction to end; then half as often each time. */
+const HELD_POLL_MS = 10;
 const RECONNECT_MS = 500;
+const CONNECT_MAX_MS = 5_000;
 const BOOKMARK_INTERVAL_MS = 15_000;
 /** Listed parts that are held until the snapshot's transaction can end. */
 const LISTED_MAX = 100_000;
@@ -60,9 +72,12 @@ export class Changefeed {
   readonly #databaseUrl: string;
   readonly #stopped = new AbortController();
   readonly #events = new EventEmitter<{ advanced: []; wake: [] }>();
-  /** The latest changes, oldest first; complete after `#memoryFrom`. */
+  /** The latest changes, oldest first; complete after `#memoryFrom`, up to `#upTo`. */
   #memory: Change[] = [];
   #memoryFrom: Cursor | undefined;
+  #upTo: Cursor | undefined;
+  /** When the log was last read to its end, by the database's clock. */
+  #readAt: Date | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: { readonly pool: Pool; readonly databaseUrl: string }) {
@@ -90,7 +105,9 @@ export class Changefeed {
    */
   async *watch<T>(options: WatchOptions<T>): AsyncGenerator<Watched<T>> {
     const signal = AbortSignal.any([options.signal, this.#stopped.signal]);
+    const intervalMs = options.bookmarkIntervalMs ?? BOOKMARK_INTERVAL_MS;
     let cursor: Cursor;
+    let bookmarkAtMs = 0;
     if (options.resumeToken === '') {
       const listed = await this.#list(options);
       for (const value of listed.result) {
@@ -98,42 +115,39 @@ export class Changefeed {
         yield { resumeToken: '', event: { case: 'changed', value } };
       }
       cursor = listed.cursor;
+      yield bookmark(options, cursor, listed.at);
+      bookmarkAtMs = performance.now() + intervalMs;
     } else {
       cursor = openToken(options, options.resumeToken);
       if (!(await isKept(this.#pool, cursor))) {
         throw fail('WATCH_HISTORY_GONE');
       }
     }
-    yield bookmark(options, cursor);
-    const intervalMs = options.bookmarkIntervalMs ?? BOOKMARK_INTERVAL_MS;
-    let silentSinceMs = performance.now();
     for (;;) {
       signal.throwIfAborted();
-      // Also when there were changes, but none in scope.
-      if (performance.now() - silentSinceMs >= intervalMs) {
-        yield bookmark(options, cursor);
-        silentSinceMs = performance.now();
-      }
-      const changes = await this.#after(options.topic, cursor);
-      const latest = changes.at(-1)?.cursor;
-      if (latest === undefined) {
-        await this.#advances(silentSinceMs + intervalMs - performance.now(), signal);
-        continue;
-      }
+      const { changes, upTo, at } = await this.#after(options.topic, cursor);
       const of = changes.filter((change) => change.topic === options.topic);
       const events = of.length === 0 ? [] : await options.read(of);
       for (const [index, event] of events.entries()) {
         // Only the last event of a batch has all of the batch behind it.
-        const seen = index === events.length - 1 ? latest : cursor;
+        const seen = index === events.length - 1 ? upTo : cursor;
         yield { resumeToken: sealToken(options, seen), event };
-        silentSinceMs = performance.now();
+        bookmarkAtMs = performance.now() + intervalMs;
       }
-      cursor = latest;
+      cursor = later(cursor, upTo);
+      // Also when there were changes, but none in scope. After a resume the first one says that nothing is missing any more.
+      if (performance.now() >= bookmarkAtMs && changes.length < BATCH_MAX) {
+        yield bookmark(options, cursor, at);
+        bookmarkAtMs = performance.now() + intervalMs;
+      }
+      if (!this.#isBehind(cursor)) {
+        await this.#advances(bookmarkAtMs - performance.now(), signal);
+      }
     }
   }
 
   /** The whole listing, read on one snapshot: rows are small, and holding a transaction open for a slow reader is not an option. */
-  async #list<T>({ list }: WatchOptions<T>): Promise<{ result: T[]; cursor: Cursor }> {
+  async #list<T>({ list }: WatchOptions<T>): Promise<{ result: T[]; cursor: Cursor; at: Date }> {
     return await atSnapshot(this.#pool, async (tx) => {
       const all: T[] = [];
       for await (const part of list(tx)) {
@@ -146,17 +160,27 @@ export class Changefeed {
     });
   }
 
-  async #after(topic: string, cursor: Cursor): Promise<readonly Change[]> {
-    const from = this.#memoryFrom;
-    if (from === undefined || compare(cursor, from) < 0) {
-      const changes = await readAfter(this.#pool, cursor, BATCH_MAX, topic);
-      // Nothing of the topic before what memory holds: go on in memory.
-      return changes.length === 0 && from !== undefined && compare(cursor, from) < 0
-        ? [{ topic: '', key: '', payload: new Uint8Array(), cursor: from }]
-        : changes;
+  /** What comes after a cursor: from memory, or of a watcher that fell behind it, from the log. */
+  async #after(topic: string, cursor: Cursor): Promise<Omit<Read, 'held'>> {
+    const [from, end, at] = [this.#memoryFrom, this.#upTo, this.#readAt];
+    if (from !== undefined && end !== undefined && at !== undefined && compare(cursor, from) >= 0) {
+      const start = firstAfter(this.#memory, cursor);
+      const changes = this.#memory.slice(start, start + BATCH_MAX);
+      const last = changes.at(-1)?.cursor;
+      return { changes, at, upTo: start + BATCH_MAX < this.#memory.length && last !== undefined ? last : end };
     }
-    const start = firstAfter(this.#memory, cursor);
-    return this.#memory.slice(start, start + BATCH_MAX);
+    const read = await readAfter(this.#pool, cursor, BATCH_MAX, topic);
+    // Asked after reading: what was purged meanwhile may have been missed.
+    if (!(await isKept(this.#pool, cursor))) {
+      throw fail('WATCH_HISTORY_GONE');
+    }
+    return read;
+  }
+
+  /** Whether there may be something to read after a cursor already, so that nothing would wake who waits. */
+  #isBehind(cursor: Cursor): boolean {
+    const newest = this.#memory.at(-1)?.cursor ?? this.#memoryFrom;
+    return newest !== undefined && compare(cursor, newest) < 0;
   }
 
   /** Waits until the log has advanced, or the time is up. */
@@ -174,17 +198,17 @@ export class Changefeed {
   }
 
   async #follow(): Promise<void> {
+    let napMs = POLL_MS;
     while (!this.#stopped.signal.aborted) {
       try {
-        this.#memoryFrom ??= await currentCursor(this.#pool);
-        const changes = await readAfter(this.#pool, this.#memory.at(-1)?.cursor ?? this.#memoryFrom, BATCH_MAX);
-        if (changes.length > 0) {
-          this.#remember(changes);
-          this.#events.emit('advanced');
+        this.#memoryFrom ??= (await currentSnapshot(this.#pool)).cursor;
+        const read = await readAfter(this.#pool, this.#upTo ?? this.#memoryFrom, BATCH_MAX);
+        this.#remember(read);
+        if (read.changes.length === BATCH_MAX) {
+          continue;
         }
-        if (changes.length < BATCH_MAX) {
-          await this.#nap(POLL_MS);
-        }
+        napMs = read.held ? Math.min(read.changes.length > 0 ? HELD_POLL_MS : napMs * 2, POLL_MS) : HELD_POLL_MS / 2;
+        await this.#nap(read.held ? napMs : POLL_MS);
       } catch (error) {
         if (!this.#stopped.signal.aborted) {
           log.warn('the log of changes cannot be read', { error });
@@ -194,8 +218,13 @@ export class Changefeed {
     }
   }
 
-  #remember(changes: readonly Change[]): void {
+  #remember({ changes, upTo, at }: Read): void {
     this.#memory.push(...changes);
+    this.#upTo = later(this.#upTo ?? upTo, upTo);
+    this.#readAt = at;
+    if (changes.length > 0) {
+      this.#events.emit('advanced');
+    }
     const excess = this.#memory.length - MEMORY_MAX;
     if (excess > 0) {
       // In steps, so that the array is not moved for every change.
@@ -217,7 +246,12 @@ export class Changefeed {
   /** Keeps a connection that hears of commits. Without it changes are seen `POLL_MS` later. */
   async #listen(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
-      const client = new Client({ connectionString: this.#databaseUrl, application_name: 'changefeed' });
+      const client = new Client({
+        connectionString: this.#databaseUrl,
+        application_name: 'changefeed',
+        connectionTimeoutMillis: CONNECT_MAX_MS,
+        keepAlive: true,
+      });
       const ended = new Promise<void>((resolve) => {
         client.once('end', resolve);
         client.on('error', () => resolve());
@@ -237,8 +271,8 @@ export class Changefeed {
   }
 }
 
-function bookmark<T>(options: WatchOptions<T>, cursor: Cursor): Watched<T> {
-  const atTime = timestampNow();
+function bookmark<T>(options: WatchOptions<T>, cursor: Cursor, at: Date): Watched<T> {
+  const atTime = timestampFromDate(at);
   return { resumeToken: sealToken(options, cursor), event: { case: 'bookmark', value: { atTime } } };
 }
 
@@ -279,6 +313,10 @@ function compare(a: Cursor, b: Cursor): number {
     return a.transaction < b.transaction ? -1 : 1;
   }
   return a.position === b.position ? 0 : a.position < b.position ? -1 : 1;
+}
+
+function later(a: Cursor, b: Cursor): Cursor {
+  return compare(a, b) < 0 ? b : a;
 }
 
 /** Index of the first change after the cursor, by bisection. */

@@ -8,7 +8,8 @@
  */
 
 import type { Pool } from 'pg';
-import { query, type Sql, transaction } from './pool.ts';
+import { detached } from '../server/call.ts';
+import { afterCommit, query, type Sql, transaction } from './pool.ts';
 
 /** What changed, for `append`. */
 export type NewChange = {
@@ -32,66 +33,123 @@ export const CHANNEL = 'changes';
 /** Changes are kept at least this long, in hours. */
 const KEEP_HOURS = 24;
 
-/** Writes changes in the transaction `tx`, in order. */
+/** Writes changes in the transaction `tx`, in order, and wakes the readers once it has committed. */
 export async function append(tx: Sql, changes: readonly NewChange[]): Promise<void> {
   if (changes.length === 0) {
     return;
   }
   await tx.query({
     name: 'changes_append',
-    text: `WITH written AS (
-             INSERT INTO changes (topic, key, payload)
-             SELECT topic, key, payload
-             FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS change(topic, key, payload, number)
-             ORDER BY number)
-           SELECT pg_notify('${CHANNEL}', '')`,
+    text: `INSERT INTO changes (topic, key, payload)
+           SELECT topic, key, payload
+           FROM unnest($1::text[], $2::text[], $3::bytea[]) WITH ORDINALITY AS change(topic, key, payload, number)
+           ORDER BY number`,
     values: [
       changes.map((change) => change.topic),
       changes.map((change) => change.key),
       changes.map((change) => Buffer.from(change.payload)),
     ],
   });
+  afterCommit(tx, wake);
 }
 
-type ChangeRow = { transaction: bigint; position: bigint; topic: string; key: string; payload: Buffer };
+/** Pools that are just waking readers, and whether they should do so once more. */
+const waking = new WeakMap<Pool, { again: boolean }>();
 
-/** The next changes after a cursor, in order; at most `limit`. */
-export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic?: string): Promise<Change[]> {
-  const rows = await query<ChangeRow>(pool, {
+/**
+ * Wakes the readers of every process. Not part of the transaction that wrote: a NOTIFY makes transactions commit one after the
+ * other, each with a disk write of its own. A wake that is lost costs a reader its poll interval.
+ */
+function wake(pool: Pool): void {
+  const state = waking.get(pool);
+  if (state !== undefined) {
+    state.again = true;
+    return;
+  }
+  const begun = { again: false };
+  waking.set(pool, begun);
+  const done = () => {
+    waking.delete(pool);
+    if (begun.again) {
+      wake(pool);
+    }
+  };
+  detached(() => pool.query(`NOTIFY ${CHANNEL}`)).then(done, done);
+}
+
+type ChangeRow = { transaction: bigint | null; position: bigint; topic: string; key: string; payload: Buffer };
+type ReadRow = ChangeRow & { oldest: bigint; at: Date; held: boolean };
+
+/** What was read of the log. */
+export type Read = {
+  readonly changes: readonly Change[];
+  /** How far the log has been read: behind all that came before it. At least the cursor of the last change. */
+  readonly upTo: Cursor;
+  /** When it was read, by the database's clock. */
+  readonly at: Date;
+  /** Whether changes were left that may be read as soon as an older transaction ends. */
+  readonly held: boolean;
+};
+
+/**
+ * The next changes after a cursor, in order; at most `limit`.
+ *
+ * @param topic only changes of this topic; absent for all.
+ */
+export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic?: string): Promise<Read> {
+  const rows = await query<ReadRow>(pool, {
     name: topic === undefined ? 'changes_after' : 'changes_after_of',
-    text: `SELECT transaction::text::bigint AS transaction, position, topic, key, payload
-           FROM changes
-           WHERE (transaction, position) > ($1::text::xid8, $2)
-             AND transaction < pg_snapshot_xmin(pg_current_snapshot())
-             ${topic === undefined ? '' : 'AND topic = $4'}
-           ORDER BY transaction, position
-           LIMIT $3`,
+    text: `SELECT log.oldest::text::bigint AS oldest, log.at, log.held,
+             next.transaction::text::bigint AS transaction, next.position, next.topic, next.key, next.payload
+           FROM (
+             SELECT oldest, statement_timestamp() AS at,
+               EXISTS (SELECT FROM changes WHERE transaction >= oldest) AS held
+             FROM pg_snapshot_xmin(pg_current_snapshot()) AS oldest) AS log
+           LEFT JOIN LATERAL (
+             SELECT transaction, position, topic, key, payload
+             FROM changes
+             WHERE (transaction, position) > ($1::text::xid8, $2)
+               AND transaction < log.oldest
+               ${topic === undefined ? '' : 'AND topic = $4'}
+             ORDER BY transaction, position
+             LIMIT $3) AS next ON true
+           ORDER BY next.transaction, next.position`,
     values: [cursor.transaction, cursor.position, limit, ...(topic === undefined ? [] : [topic])],
   });
-  return rows.map(({ transaction, position, ...change }) => ({ ...change, cursor: { transaction, position } }));
+  const changes = rows.flatMap(({ transaction, position, topic, key, payload }) =>
+    transaction === null ? [] : [{ topic, key, payload, cursor: { transaction, position } }],
+  );
+  const { oldest, at, held } = rows[0] ?? { oldest: cursor.transaction, at: new Date(), held: false };
+  const last = changes.at(-1)?.cursor;
+  const upTo = changes.length === limit && last !== undefined ? last : { transaction: oldest, position: 0n };
+  return { changes, upTo, at, held };
 }
 
 /**
  * Runs `read` on a snapshot, and gives the cursor from which changes complete it: those that the snapshot did not see, and
  * perhaps some that it did. The snapshot lasts until `read` resolves.
  */
-export async function atSnapshot<T>(pool: Pool, read: (tx: Sql) => Promise<T>): Promise<{ result: T; cursor: Cursor }> {
+export async function atSnapshot<T>(
+  pool: Pool,
+  read: (tx: Sql) => Promise<T>,
+): Promise<{ result: T; cursor: Cursor; at: Date }> {
   return await transaction(
     pool,
     async (tx) => {
-      const cursor = await currentCursor(tx);
-      return { cursor, result: await read(tx) };
+      const snapshot = await currentSnapshot(tx);
+      return { ...snapshot, result: await read(tx) };
     },
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
   );
 }
 
-/** The cursor before everything that the snapshot of `sql` may not see. */
-export async function currentCursor(sql: Sql): Promise<Cursor> {
-  const { rows } = await sql.query<{ xmin: bigint }>(
-    'SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin',
+/** The cursor before everything that the snapshot of `sql` may not see, and the snapshot's time. */
+export async function currentSnapshot(sql: Sql): Promise<{ cursor: Cursor; at: Date }> {
+  const { rows } = await sql.query<{ xmin: bigint; at: Date }>(
+    'SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin, statement_timestamp() AS at',
   );
-  return { transaction: rows[0]?.xmin ?? 0n, position: 0n };
+  const { xmin, at } = rows[0] ?? { xmin: 0n, at: new Date() };
+  return { cursor: { transaction: xmin, position: 0n }, at };
 }
 
 /** Whether all changes after a cursor are still there. A cursor of another database, from the future, is not. */
@@ -105,8 +163,12 @@ export async function isKept(pool: Pool, cursor: Cursor): Promise<boolean> {
   return row?.kept ?? false;
 }
 
-/** Forgets changes that are older than a day, and notes how far. */
+/**
+ * Forgets changes that are older than a day, and notes how far. Also those of transactions that are yet to come: a backup
+ * restored into another cluster brought them along, and they would be read out of order in days or years.
+ */
 export async function purgeChanges(pool: Pool): Promise<void> {
+  await query(pool, 'DELETE FROM changes WHERE transaction >= pg_snapshot_xmax(pg_current_snapshot())');
   await query(
     pool,
     `WITH gone AS (

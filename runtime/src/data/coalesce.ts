@@ -4,12 +4,14 @@
  */
 
 import { fail } from '../errors/fail.ts';
+import { detached } from '../server/call.ts';
 
 /** How calls are gathered. */
 export type CoalesceOptions<Req, Res> = {
   /**
    * Does the work of a batch and gives one outcome for each request, in order; an Error is that caller's failure. What it
-   * throws is the failure of all.
+   * throws is the failure of all. It runs on behalf of no call: one caller's deadline or departure must not end the others'
+   * work.
    */
   readonly run: (batch: readonly Req[]) => Promise<readonly (Res | Error)[]>;
   /** Requests in one batch, at most. Default 256. */
@@ -63,7 +65,7 @@ export function coalesce<Req, Res>(
       return;
     }
     try {
-      const outcomes = await run(batch.map(({ request }) => request));
+      const outcomes = await detached(() => run(batch.map(({ request }) => request)));
       for (const [index, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[index];
         if (outcome === undefined) {

@@ -1,12 +1,13 @@
 /**
  * The pool of connections to a workload's own database, and transactions on it. Everything is bounded: connections, waiting,
- * statements; and a statement lasts no longer than the caller waits.
+ * statements; and a transaction lasts no longer than the caller waits.
  */
 
 import { Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow, types } from 'pg';
 import { fail } from '../errors/fail.ts';
 import { log } from '../log.ts';
 import { currentCall, remainingMs } from '../server/call.ts';
+import { until } from '../server/until.ts';
 
 /** What can run statements: the pool, or a transaction on one of its connections. */
 export type Sql = {
@@ -28,6 +29,8 @@ const STATEMENT_MAX_MS = 15_000;
 const LOCK_MAX_MS = 5_000;
 const CONNECT_MAX_MS = 5_000;
 const IDLE_MAX_MS = 30_000;
+/** How often PostgreSQL looks whether we are still there while a statement runs or waits, in milliseconds. */
+const CLIENT_CHECK_MS = 1_000;
 const INT8 = 20;
 
 /** int8 does not fit a number; it is a bigint everywhere. */
@@ -47,6 +50,8 @@ export function openPool({ databaseUrl, workload, maxConnections = 8 }: PoolOpti
     statement_timeout: STATEMENT_MAX_MS,
     lock_timeout: LOCK_MAX_MS,
     idle_in_transaction_session_timeout: STATEMENT_MAX_MS,
+    // What a killed process or a caller who left was doing ends, and its locks are given back.
+    options: `-c client_connection_check_interval=${CLIENT_CHECK_MS}`,
     types: parsers,
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
@@ -59,10 +64,13 @@ const REPEATABLE: ReadonlySet<string> = new Set(['40001', '40P01']);
 const ATTEMPTS_MAX = 5;
 
 /**
- * Runs `work` in a transaction of its own: committed when it resolves, rolled back when it throws. It is run again when
- * PostgreSQL chose it as the victim of a deadlock, so it must have no effects outside the database.
+ * Runs `work` in a transaction of its own: committed when it resolves, rolled back when it throws or when the current call's
+ * caller has left. It is run again when PostgreSQL chose it as the victim of a deadlock, so it must have no effects outside
+ * the database.
  *
- * @throws what `work` throws, or UNREACHABLE, DEADLINE, OVERLOADED for what befell the database.
+ * @param begin how the transaction begins, such as `BEGIN ISOLATION LEVEL REPEATABLE READ`.
+ * @throws what `work` throws, the reason of the call's signal, or UNREACHABLE, DEADLINE, OVERLOADED for what befell the
+ *   database.
  */
 export async function transaction<T>(pool: Pool, work: (tx: Sql) => Promise<T>, begin = 'BEGIN'): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -75,6 +83,17 @@ export async function transaction<T>(pool: Pool, work: (tx: Sql) => Promise<T>, 
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 5 * 2 ** attempt));
     }
   }
+}
+
+type FollowUp = (pool: Pool) => void;
+const followUps = new WeakMap<Sql, Set<FollowUp>>();
+
+/**
+ * Has `followUp` called once `tx` has committed, however often it is asked for; never when it is rolled back. Does nothing for
+ * what `transaction` did not begin, so nothing but speed may depend on it.
+ */
+export function afterCommit(tx: Sql, followUp: FollowUp): void {
+  followUps.get(tx)?.add(followUp);
 }
 
 /**
@@ -95,22 +114,40 @@ export async function query<Row extends QueryResultRow>(
 }
 
 async function attemptOnce<T>(pool: Pool, work: (tx: Sql) => Promise<T>, begin: string): Promise<T> {
+  const signal = currentCall()?.signal;
+  signal?.throwIfAborted();
   const client = await pool.connect();
   let broken: Error | undefined;
   const onError = (error: Error): void => {
     broken = error;
   };
   client.on('error', onError);
+  let running = 0;
+  const tx: Sql = {
+    async query(statement, values) {
+      signal?.throwIfAborted();
+      running += 1;
+      try {
+        return await client.query(statement, values);
+      } finally {
+        running -= 1;
+      }
+    },
+  };
+  const asked = new Set<FollowUp>();
+  followUps.set(tx, asked);
   try {
+    signal?.throwIfAborted();
     await client.query(`${begin}${statementTimeout()}`);
-    const result = await work(client);
-    if (currentCall()?.signal.aborted) {
-      throw fail('CANCELLED');
-    }
+    const result = await (signal === undefined ? work(tx) : until(signal, work(tx)));
     await client.query('COMMIT');
+    for (const followUp of asked) {
+      followUp(pool);
+    }
     return result;
   } catch (error) {
-    broken ??= await rollBack(client);
+    // A statement that nobody waits for any more is not waited for here either: its connection is given up with it.
+    broken ??= signal?.aborted && running > 0 ? new Error('left while a statement ran') : await rollBack(client);
     throw error;
   } finally {
     client.off('error', onError);
@@ -138,9 +175,10 @@ const QUERY_CANCELED = '57014';
 const LOCK_NOT_AVAILABLE = '55P03';
 const RETRY_AFTER_MS = 250;
 /** SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown), and what the network says. */
-const UNREACHABLE = /^(08|53|57P)|^E(CONNREFUSED|CONNRESET|PIPE|NOTFOUND|TIMEDOUT)$|^ENOENT$/;
-const CONNECTION_TEXT =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/;
+const UNREACHABLE = /^(08|53|57P)|^E(CONNREFUSED|CONNRESET|PIPE|NOTFOUND|TIMEDOUT|HOSTUNREACH)$|^EAI_AGAIN$|^ENOENT$/;
+/** What `pg` says without a code: of a connection that broke, and of a pool all of whose connections stayed in use. */
+const CONNECTION_TEXT = /Connection terminated|Client has encountered a connection error/;
+const POOL_EXHAUSTED_TEXT = 'timeout exceeded when trying to connect';
 
 /** The typed error for what befell the database; anything else as it was. SQL never leaves the server. */
 export function databaseError(error: unknown): unknown {
@@ -148,10 +186,11 @@ export function databaseError(error: unknown): unknown {
   if (code === QUERY_CANCELED) {
     return fail('DEADLINE', undefined, {}, { cause: error });
   }
-  if (code === LOCK_NOT_AVAILABLE || REPEATABLE.has(code)) {
+  const message = error instanceof Error ? error.message : '';
+  if (code === LOCK_NOT_AVAILABLE || REPEATABLE.has(code) || message === POOL_EXHAUSTED_TEXT) {
     return fail('OVERLOADED', undefined, {}, { retryAfterMs: RETRY_AFTER_MS, cause: error });
   }
-  if (UNREACHABLE.test(code) || (error instanceof Error && CONNECTION_TEXT.test(error.message))) {
+  if (UNREACHABLE.test(code) || CONNECTION_TEXT.test(message)) {
     return fail('UNREACHABLE', 'The database cannot be reached.', {}, { retryAfterMs: RETRY_AFTER_MS, cause: error });
   }
   return error;

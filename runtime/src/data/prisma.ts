@@ -1,33 +1,77 @@
 /**
- * Lets Prisma join a transaction that was begun on the pool, so that a resource, its idempotency key and its change are written
- * together or not at all. Prisma does the ordinary reading and writing; prepared statements do what is hot or needs locks.
+ * Lets Prisma work on a workload's pool as prepared statements do: in a transaction that was begun there, so that a resource, its
+ * idempotency key and its change are written together or not at all, and failing with the same errors.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Pool, QueryConfig } from 'pg';
-import type { Sql } from './pool.ts';
+import type { Pool } from 'pg';
+import { databaseError, type Sql } from './pool.ts';
 
-/** A pool for Prisma's adapter, and the way into a transaction. */
+/** What a Prisma client on a pool is made of. */
 export type JoiningPool = {
   /** For `new PrismaPg(pool)`. Remains its owner's to end. */
   readonly pool: Pool;
-  /** Runs `work`; what it does with Prisma is part of the transaction `tx`. */
+  /**
+   * For `client.$extends(extension)`: what fails, fails as the pool's own statements do; Prisma would tell it in words of its own.
+   */
+  readonly extension: {
+    readonly query: { $allOperations(operation: Operation): Promise<unknown> };
+  };
+  /**
+   * Runs `work`; what it does with Prisma is part of the transaction `tx`. Not `findUnique`: Prisma gathers those of one
+   * moment into one statement, whichever transactions they are of; `findFirst` does the same work.
+   */
   within<T>(tx: Sql, work: () => Promise<T>): Promise<T>;
 };
 
-/** A pool that sends statements where the running transaction is. */
+// biome-ignore lint/suspicious/noExplicitAny: Prisma's own type of an operation is different for each schema.
+type Operation = { readonly args: any; readonly query: (args: any) => Promise<any> };
+
+/** Where a statement of Prisma goes, and how it failed. */
+type Route = { readonly sql: Sql; error?: unknown };
+
+/** A pool that sends Prisma's statements where the running transaction is. */
 export function joiningPool(pool: Pool): JoiningPool {
-  const joined = new AsyncLocalStorage<Sql>();
+  const routes = new AsyncLocalStorage<Route>();
+  const outside: Sql = {
+    query: (...statement) =>
+      pool.query(...statement).catch((error: unknown) => {
+        throw databaseError(error);
+      }),
+  };
   const routed: Pool = Object.create(pool, {
-    query: { value: (statement: QueryConfig) => (joined.getStore() ?? pool).query(statement) },
+    query: {
+      value: (...statement: Parameters<Sql['query']>) => {
+        const route = routes.getStore() ?? { sql: outside };
+        return route.sql.query(...statement).catch((error: unknown) => {
+          route.error = error;
+          throw error;
+        });
+      },
+    },
     connect: {
       value: () => {
-        if (joined.getStore() !== undefined) {
-          throw new Error('Prisma wants a transaction of its own within one: use statements that are single');
-        }
-        return pool.connect();
+        throw new Error('Prisma wants a transaction of its own: use statements that are single');
       },
     },
   });
-  return { pool: routed, within: (tx, work) => joined.run(tx, work) };
+  return {
+    pool: routed,
+    extension: {
+      query: {
+        $allOperations({ args, query }) {
+          const route: Route = { sql: routes.getStore()?.sql ?? outside };
+          return routes.run(route, async () => {
+            try {
+              return await query(args);
+            } catch (error) {
+              throw route.error ?? error;
+            }
+          });
+        },
+      },
+    },
+    // Prisma's promises do nothing until they are awaited, so that is done inside as well.
+    within: (tx, work) => routes.run({ sql: tx }, async () => await work()),
+  };
 }

@@ -9,6 +9,8 @@ import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './details.ts
 /** The domain of every reason in the catalogue. */
 export const ERROR_DOMAIN = 'weft';
 
+const MESSAGE_MAX_CHARACTERS = 1_000;
+
 /** What else an error can say. */
 export type FailOptions = {
   /** When to come back, in milliseconds, at least 1. Sent as google.rpc.RetryInfo. */
@@ -34,7 +36,7 @@ export function fail(
   options: FailOptions = {},
 ): ConnectError {
   const { code, meaning } = catalogue[reason];
-  const error = new ConnectError(message ?? meaning, code, undefined, undefined, options.cause);
+  const error = new ConnectError(wellFormed(message ?? meaning), code, undefined, undefined, options.cause);
   error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: ERROR_DOMAIN, metadata: { ...metadata } } });
   if (options.fieldViolations !== undefined) {
     const fieldViolations = options.fieldViolations.map((violation) => ({ reason: '', ...violation }));
@@ -71,6 +73,11 @@ export function fieldViolationsOf(error: unknown): readonly { field: string; des
 export function retryAfterMsOf(error: unknown): number | undefined {
   const delay = error instanceof ConnectError ? error.findDetails(RetryInfoSchema)[0]?.retryDelay : undefined;
   return delay === undefined ? undefined : Number(delay.seconds) * 1_000 + delay.nanos / 1_000_000;
+}
+
+/** A text that was cut in the middle of a character cannot be encoded for the wire. At most as long as a header should be. */
+function wellFormed(text: string): string {
+  return text.slice(0, MESSAGE_MAX_CHARACTERS).toWellFormed();
 }
 
 function infoOf(error: unknown) {

@@ -2,8 +2,9 @@
  * Binds a server to its address: TCP, or a Unix socket that only this user can open, which closes the way past the sidecar.
  */
 
-import { chmod, lstat, rm } from 'node:fs/promises';
+import { chmod, lstat, rm, stat } from 'node:fs/promises';
 import type { Server } from 'node:net';
+import { dirname } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { type Address, dial, formatAddress } from '../address.ts';
 
@@ -61,6 +62,10 @@ async function removeStale(address: Extract<Address, { kind: 'unix' }>): Promise
   if (await answers(address)) {
     throw explain(address, Object.assign(new Error(), { code: 'EADDRINUSE' }));
   }
+  // Asked first: the system says EACCES of a socket whose folder does not exist.
+  await stat(dirname(address.path)).catch((error: NodeJS.ErrnoException) => {
+    throw explain(address, error);
+  });
   const existing = await lstat(address.path).catch(() => undefined);
   if (existing !== undefined && !existing.isSocket()) {
     throw new Error(`cannot listen on unix:${address.path}: a file that is no socket is there; move it away`);
