@@ -1,16 +1,21 @@
 /**
- * Pricing's database: one pool, on which Prisma and prepared statements work side by side.
+ * Pricing's database: one pool, on which Prisma does the ordinary reading and writing and prepared statements do what is hot or
+ * needs locks.
  */
 
 import { PrismaPg } from '@prisma/adapter-pg';
+import { databaseError, type Sql } from '@weft/runtime/data/pool';
 import { type JoiningPool, joiningPool } from '@weft/runtime/data/prisma';
 import type { Pool } from 'pg';
 import { PrismaClient } from '../prisma/client/client.ts';
 
 /** What the services of pricing share. */
 export type Database = {
+  /** For transactions. */
   readonly pool: Pool;
-  readonly prisma: PrismaClient;
+  /** For single statements; fails with typed errors for what befalls the database, as all of these do. */
+  readonly sql: Sql;
+  readonly prisma: ReturnType<typeof prismaOn>;
   /** Runs `work`; what it does with Prisma is part of the transaction. */
   readonly within: JoiningPool['within'];
 };
@@ -18,5 +23,15 @@ export type Database = {
 /** Puts Prisma on a pool. The pool remains its owner's to end. */
 export function openDatabase(pool: Pool): Database {
   const joining = joiningPool(pool);
-  return { pool, prisma: new PrismaClient({ adapter: new PrismaPg(joining.pool) }), within: joining.within };
+  const sql: Sql = {
+    query: (...statement) =>
+      pool.query(...statement).catch((error: unknown) => {
+        throw databaseError(error);
+      }),
+  };
+  return { pool, sql, prisma: prismaOn(joining), within: joining.within };
+}
+
+function prismaOn(joining: JoiningPool) {
+  return new PrismaClient({ adapter: new PrismaPg(joining.pool) }).$extends(joining.extension);
 }

@@ -14,44 +14,51 @@ import { every, purging, type Running } from '@weft/runtime/data/jobs';
 import { openPool } from '@weft/runtime/data/pool';
 import { type Implementation, implement } from '@weft/runtime/server/implement';
 import { openDatabase } from './database.ts';
-import { followItems } from './items/copy.ts';
+import { followItems } from './items/follow.ts';
+import { tellTimedChanges } from './price-book.ts';
 import { priceService } from './prices/service.ts';
-import { tellTimedChanges } from './prices/watch.ts';
 import { quoteService } from './quotes/service.ts';
+import { purgeQuotes } from './quotes/store.ts';
 import { taxService } from './taxes/service.ts';
 
-/** How often prices that begin or end by themselves are looked for, in milliseconds. */
-const TIMED_CHANGES_MS = 1_000;
+/** Where pricing's database and inventory are, and how often the clock is looked at. */
+export type PricingOptions = {
+  readonly databaseUrl: string;
+  /** Where inventory is reached. */
+  readonly egress: Address | string;
+  /** Pause between two looks for prices that begin or end by themselves, in milliseconds. Default 1,000. */
+  readonly sweepIntervalMs?: number;
+};
 
-/** Pricing, running. */
+/** Pricing, ready to be served. */
 export type Pricing = {
   readonly services: readonly Implementation[];
-  /** Stops the background work and closes the pool. */
+  /** Ends what runs beside the services, then the connections. */
   close(): Promise<void>;
 };
 
-/**
- * Opens pricing. A database or an inventory that is away is waited for in the background.
- *
- * @param options.egress where inventory is reached.
- */
-export function openPricing(options: { readonly databaseUrl: string; readonly egress: Address | string }): Pricing {
-  const pool = openPool({ databaseUrl: options.databaseUrl, workload: 'pricing' });
+const SWEEP_INTERVAL_MS = 1_000;
+const PURGE_QUOTES_INTERVAL_MS = 3_600_000;
+
+/** Opens pricing. A database or an inventory that is away is waited for in the background. */
+export function openPricing({ databaseUrl, egress, sweepIntervalMs = SWEEP_INTERVAL_MS }: PricingOptions): Pricing {
+  const pool = openPool({ databaseUrl, workload: 'pricing' });
   const database = openDatabase(pool);
-  const items = connect(ItemService, { egress: options.egress, policy: policies });
-  const feed = new Changefeed({ pool, databaseUrl: options.databaseUrl });
-  feed.start();
+  const inventory = connect(ItemService, { egress, policy: policies });
+  const changefeed = new Changefeed({ pool, databaseUrl });
+  changefeed.start();
   const background: readonly Running[] = [
-    feed,
-    followItems(pool, items),
-    every(TIMED_CHANGES_MS, 'telling timed price changes', () => tellTimedChanges(pool)),
+    changefeed,
+    followItems(pool, inventory),
+    every(sweepIntervalMs, 'telling timed price changes', () => tellTimedChanges(pool)),
+    every(PURGE_QUOTES_INTERVAL_MS, 'the purge of old quotes', () => purgeQuotes(database.sql)),
     purging(pool),
   ];
   return {
     services: [
-      implement(PriceService, priceService(pool, feed)),
+      implement(PriceService, priceService(database, changefeed)),
       implement(TaxService, taxService(database)),
-      implement(QuoteService, quoteService(pool, items)),
+      implement(QuoteService, quoteService(database, inventory)),
     ],
     async close() {
       await Promise.all(background.map((running) => running.stop()));

@@ -19,20 +19,20 @@ export * as $Enums from './enums.ts'
 export * from './enums.ts';
 /**
  * Model Price
- * What one unit costs, from a quantity on and for a time. An absent start is since ever, an absent end for ever.
- * In SQL: one price for each SKU, currency, quantity and start, absent starts being equal (prices_key); bounds; index by the
- * instants at which prices begin and end.
+ * What one unit costs, from a quantity on and for a time.
+ * In SQL: bounds, and an end after the start.
  */
 export type Price = Prisma.PriceModel
 /**
  * Model TaxRate
- * What a jurisdiction takes. In SQL: no two rates of a jurisdiction and category apply at the same time (tax_rates_no_overlap);
- * another etag with every write.
+ * What a jurisdiction takes.
+ * In SQL: bounds, an end after the start, and no two rates of a jurisdiction and category at the same time
+ * (tax_rates_no_overlap).
  */
 export type TaxRate = Prisma.TaxRateModel
 /**
  * Model Quote
- * A binding offer: what it says never changes (`content`, a Quote), its state does.
+ * A binding offer. In SQL: a trigger keeps everything but state and reference as it was (quotes_immutable).
  */
 export type Quote = Prisma.QuoteModel
 /**
@@ -47,7 +47,7 @@ export type Item = Prisma.ItemModel
 export type ItemCopy = Prisma.ItemCopyModel
 /**
  * Model PriceBook
- * The price book as a whole: one row. Every change of a price or a tax rate makes a new revision.
+ * The price book as a whole: one row, which whoever changes a price or a tax rate locks first.
  */
 export type PriceBook = Prisma.PriceBookModel
 /**
@@ -55,3 +55,13 @@ export type PriceBook = Prisma.PriceBookModel
  * Answers by the caller's key. Written by runtime/src/data/idempotency.ts.
  */
 export type IdempotencyKey = Prisma.IdempotencyKeyModel
+/**
+ * Model Change
+ * The log of changes that watchers follow. Written by runtime/src/data/changes.ts.
+ */
+export type Change = Prisma.ChangeModel
+/**
+ * Model ChangesHorizon
+ * How far changes were forgotten: one row, or none.
+ */
+export type ChangesHorizon = Prisma.ChangesHorizonModel

@@ -14,12 +14,17 @@ import { once } from '@weft/runtime/data/idempotency';
 import { transaction } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import type { Pool } from 'pg';
-import { problemsOf, writePrices } from './write.ts';
+import { checkPrices } from './check.ts';
+import { writePrices } from './write.ts';
 
 /** Errors that are told; more are only counted. */
 const ERRORS_MAX = 1_000;
 
-/** Applies the chunks in order and sums up how they went. */
+/**
+ * Applies the chunks in order and sums up how they went. An import without any chunk changes nothing.
+ *
+ * @throws IMPORT_CHUNK_INVALID, REQUEST_ID_REUSED; chunks before the one at fault stay applied.
+ */
 export async function importPrices(
   pool: Pool,
   chunks: AsyncIterable<ImportPricesRequest>,
@@ -45,8 +50,9 @@ export async function importPrices(
   return sum;
 }
 
+/** Applies a chunk unless it was applied before. One that is skipped leaves no key behind, so that it can be sent mended. */
 async function importChunk(pool: Pool, chunk: ImportPricesRequest): Promise<ImportPricesResponse> {
-  const problems = problemsOf(chunk.rows);
+  const { rows, problems } = checkPrices(chunk.rows);
   if (problems.length > 0) {
     return create(ImportPricesResponseSchema, {
       skippedCount: BigInt(chunk.rows.length),
@@ -66,7 +72,7 @@ async function importChunk(pool: Pool, chunk: ImportPricesRequest): Promise<Impo
   };
   return await transaction(pool, (tx) =>
     once(tx, key, async () => {
-      const changed = await writePrices(tx, chunk.rows);
+      const changed = await writePrices(tx, rows);
       return create(ImportPricesResponseSchema, {
         changedCount: BigInt(changed),
         unchangedCount: BigInt(chunk.rows.length - changed),

@@ -3,49 +3,55 @@
  */
 
 import { create } from '@bufbuild/protobuf';
-import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type Price, PriceSchema } from '@weft/gen/weft/pricing/v1/price_pb.js';
+import { fail } from '@weft/runtime/errors/fail';
+import type { Price as PriceRow } from '../../prisma/client/client.ts';
+import { requireCurrency } from '../currency.ts';
+import { instantOf, SINCE_EVER } from '../instants.ts';
 
-/** A row of `prices`, as the statements here name its columns. */
-export type PriceRow = {
-  sku: string;
-  currency_code: string;
-  min_quantity: bigint;
-  unit_minor_units: bigint;
-  tax_inclusive: boolean;
-  start_time: Date | null;
-  end_time: Date | null;
-};
+export type { PriceRow };
 
-/** Columns of a `PriceRow`. */
-export const PRICE_COLUMNS = 'sku, currency_code, min_quantity, unit_minor_units, tax_inclusive, start_time, end_time';
+/** The columns of `prices`, under the names that Prisma gives them. */
+export const PRICE_COLUMNS = `
+  sku, currency_code AS "currencyCode", min_quantity AS "minQuantity", start_time AS "startTime", end_time AS "endTime",
+  unit_minor_units AS "unitMinorUnits", tax_inclusive AS "taxInclusive"`;
 
 /** A row as the contract shows it. */
-export function toPrice(row: PriceRow): Price {
+export function priceMessage(row: PriceRow): Price {
   return create(PriceSchema, {
     sku: row.sku,
-    unitPrice: { currencyCode: row.currency_code, minorUnits: row.unit_minor_units },
-    minQuantity: row.min_quantity,
-    taxInclusive: row.tax_inclusive,
-    ...(row.start_time === null ? {} : { startTime: timestampFromDate(row.start_time) }),
-    ...(row.end_time === null ? {} : { endTime: timestampFromDate(row.end_time) }),
+    unitPrice: { currencyCode: row.currencyCode, minorUnits: row.unitMinorUnits },
+    minQuantity: row.minQuantity,
+    taxInclusive: row.taxInclusive,
+    ...(row.startTime.getTime() === SINCE_EVER.getTime() ? {} : { startTime: timestampFromDate(row.startTime) }),
+    ...(row.endTime === null ? {} : { endTime: timestampFromDate(row.endTime) }),
   });
 }
 
-/** A valid price of the contract as a row. */
-export function toRow(price: Price): PriceRow {
+/**
+ * A price that keeps the contract's rules, as a row.
+ *
+ * @throws CURRENCY_UNSUPPORTED, PRICE_INTERVAL_INVALID, INVALID_FIELD for what those rules cannot say.
+ */
+export function priceRow(price: Price): PriceRow {
+  const startTime = price.startTime === undefined ? SINCE_EVER : instantOf(price.startTime, 'start_time');
+  const endTime = price.endTime === undefined ? null : instantOf(price.endTime, 'end_time');
+  if (endTime !== null && endTime <= startTime) {
+    throw fail('PRICE_INTERVAL_INVALID', `the price of ${price.sku} does not end after it starts`);
+  }
   return {
     sku: price.sku,
-    currency_code: price.unitPrice?.currencyCode ?? '',
-    min_quantity: price.minQuantity,
-    unit_minor_units: price.unitPrice?.minorUnits ?? 0n,
-    tax_inclusive: price.taxInclusive,
-    start_time: price.startTime === undefined ? null : timestampDate(price.startTime),
-    end_time: price.endTime === undefined ? null : timestampDate(price.endTime),
+    currencyCode: requireCurrency(price.unitPrice?.currencyCode ?? ''),
+    minQuantity: price.minQuantity,
+    startTime,
+    endTime,
+    unitMinorUnits: price.unitPrice?.minorUnits ?? 0n,
+    taxInclusive: price.taxInclusive,
   };
 }
 
 /** What makes two prices the same price: the later one replaces the earlier. */
-export function priceKey(row: PriceRow): string {
-  return [row.sku, row.currency_code, row.min_quantity, row.start_time?.getTime() ?? ''].join(' ');
+export function priceKey({ sku, currencyCode, minQuantity, startTime }: PriceRow): string {
+  return [sku, currencyCode, minQuantity, startTime.getTime()].join(' ');
 }

@@ -1,13 +1,27 @@
 /**
  * Which price applies: of those of the SKU and currency that hold now and whose smallest quantity is not above the one
- * asked for, the one with the highest smallest quantity, and among those the latest start. One statement, one clock: the
- * database's.
+ * asked for, the one with the highest smallest quantity, and among those the latest start. The database's clock decides.
  */
 
 import type { Sql } from '@weft/runtime/data/pool';
 import { PRICE_COLUMNS, type PriceRow } from './price.ts';
 
-/** Prices by SKU. A SKU without a price in the currency is absent. */
+/**
+ * The price of each SKU of which so many units are wanted; SKUs without one are left out. Parameters: $1 SKUs, $2 quantities,
+ * $3 currency. The clock is the statement's: a listing's snapshot is taken after its transaction began, and what happened
+ * between the two must not be missed.
+ */
+export const APPLICABLE_PRICES = `
+  SELECT price.*
+  FROM unnest($1::text[], $2::bigint[]) AS wanted (wanted_sku, quantity)
+  CROSS JOIN LATERAL (
+    SELECT ${PRICE_COLUMNS} FROM prices
+    WHERE sku = wanted_sku AND currency_code = $3 AND min_quantity <= quantity
+      AND start_time <= statement_timestamp() AND (end_time IS NULL OR end_time > statement_timestamp())
+    ORDER BY min_quantity DESC, start_time DESC
+    LIMIT 1) AS price`;
+
+/** Prices by SKU, and when they held. */
 export type ResolvedPrices = { readonly prices: ReadonlyMap<string, PriceRow>; readonly asOf: Date };
 
 /**
@@ -20,21 +34,16 @@ export async function resolvePrices(
   quantities: ReadonlyMap<string, bigint>,
   currencyCode: string,
 ): Promise<ResolvedPrices> {
-  const { rows } = await sql.query<PriceRow & { as_of: Date; wanted_sku: string }>({
+  const { rows } = await sql.query<PriceRow & { asOf: Date; sku: string | null }>({
     name: 'prices_resolve',
-    text: `SELECT wanted.sku AS wanted_sku, now() AS as_of, price.*
-           FROM unnest($1::text[], $2::bigint[]) AS wanted(sku, quantity)
-           LEFT JOIN LATERAL (
-             SELECT ${PRICE_COLUMNS} FROM prices
-             WHERE prices.sku = wanted.sku AND currency_code = $3 AND min_quantity <= wanted.quantity
-               AND (start_time IS NULL OR start_time <= now()) AND (end_time IS NULL OR end_time > now())
-             ORDER BY min_quantity DESC, start_time DESC NULLS LAST
-             LIMIT 1) AS price ON true`,
+    // One row at least, so that the instant is told also when there is no price.
+    text: `SELECT statement_timestamp() AS "asOf", resolved.*
+           FROM (VALUES (1)) AS one LEFT JOIN (${APPLICABLE_PRICES}) AS resolved ON true`,
     values: [[...quantities.keys()], [...quantities.values()], currencyCode],
   });
   return {
-    prices: new Map(rows.flatMap((row) => (row.sku === null ? [] : [[row.wanted_sku, row] as const]))),
-    asOf: rows[0]?.as_of ?? new Date(0),
+    prices: new Map(rows.filter((row) => row.sku !== null).map((row) => [row.sku, row])),
+    asOf: rows[0]?.asOf ?? new Date(),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * PriceService.
+ * PriceService: what its RPCs are made of.
  */
 
 import { create } from '@bufbuild/protobuf';
@@ -8,90 +8,74 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import {
   BatchUpsertPricesResponseSchema,
   ListPricesRequestSchema,
-  ListPricesResponseSchema,
+  type PriceLine,
   PriceService,
-  ResolvePricesResponseSchema,
+  type ResolvedPrice,
+  ResolvedPriceSchema,
 } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { mutate } from '@weft/runtime/data/mutation';
-import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
-import { query } from '@weft/runtime/data/pool';
+import { closePage, openPage } from '@weft/runtime/data/page';
 import { fail } from '@weft/runtime/errors/fail';
-import { isAmount } from '@weft/values/money';
-import type { Pool } from 'pg';
-import { requireCurrency } from '../currency.ts';
+import { money, requireCurrency } from '../currency.ts';
+import type { Database } from '../database.ts';
+import { checkPrices } from './check.ts';
 import { importPrices } from './import.ts';
-import { PRICE_COLUMNS, type PriceRow, toPrice } from './price.ts';
+import { listPrices, PRICE_CURSOR, priceCursor } from './list.ts';
+import { type PriceRow, priceMessage } from './price.ts';
 import { quantitiesBySku, resolvePrices } from './resolve.ts';
 import { watchPrices } from './watch.ts';
-import { problemsOf, writePrices } from './write.ts';
+import { writePrices } from './write.ts';
 
-/** Implements PriceService on pricing's database. */
-export function priceService(pool: Pool, feed: Changefeed): ServiceImpl<typeof PriceService> {
+/** Makes the service on a database. */
+export function priceService({ pool, sql }: Database, changefeed: Changefeed): ServiceImpl<typeof PriceService> {
   return {
     async resolvePrices({ lines, currencyCode }) {
       requireCurrency(currencyCode);
-      const { prices, asOf } = await resolvePrices(pool, quantitiesBySku(lines), currencyCode);
-      return create(ResolvePricesResponseSchema, {
+      const { prices, asOf } = await resolvePrices(sql, quantitiesBySku(lines), currencyCode);
+      return {
+        prices: lines.map((line) => resolvedPrice(line, prices.get(line.sku))),
         asOfTime: timestampFromDate(asOf),
-        prices: lines.map(({ sku, quantity }) => {
-          const row = prices.get(sku);
-          return row === undefined
-            ? { sku, quantity }
-            : { sku, quantity, price: toPrice(row), linePrice: linePrice(row, quantity) };
-        }),
-      });
+      };
     },
 
-    batchUpsertPrices(request) {
-      const [problem] = problemsOf(request.prices);
+    async batchUpsertPrices(request) {
+      const { rows, problems } = checkPrices(request.prices);
+      const [problem] = problems;
       if (problem !== undefined) {
         const field = `prices[${problem.index}]`;
-        throw fail(problem.reason, `${field}: ${problem.message}`, { field });
+        const violation = { field, description: problem.message };
+        throw fail(problem.reason, `${field}: ${problem.message}`, { field }, { fieldViolations: [violation] });
       }
       return mutate(pool, PriceService.method.batchUpsertPrices, request, async (tx) => {
-        await writePrices(tx, request.prices);
-        return create(BatchUpsertPricesResponseSchema, { prices: request.prices });
+        await writePrices(tx, rows);
+        return create(BatchUpsertPricesResponseSchema, { prices: rows.map(priceMessage) });
       });
     },
 
     importPrices: (chunks) => importPrices(pool, chunks),
 
     async listPrices(request) {
-      const page = openPage(ListPricesRequestSchema, request, [CURSOR.bigint]);
-      const [afterId] = page.after ?? [];
-      const rows = await query<PriceRow & { price_id: bigint }>(
-        pool,
-        `SELECT price_id, ${PRICE_COLUMNS} FROM prices
-         WHERE ($1 = '' OR sku = $1) AND ($2 = '' OR currency_code = $2)
-           AND ($3::bigint IS NULL OR (sku, currency_code, min_quantity, coalesce(start_time, '-infinity'), price_id) >
-                (SELECT sku, currency_code, min_quantity, coalesce(start_time, '-infinity'), price_id
-                 FROM prices WHERE price_id = $3))
-         ORDER BY sku, currency_code, min_quantity, coalesce(start_time, '-infinity'), price_id
-         LIMIT $4`,
-        [request.sku, request.currencyCode, afterId ?? null, page.size + 1],
-      );
-      const { entries, nextPageToken } = closePage(ListPricesRequestSchema, request, page, rows, (row) => [
-        String(row.price_id),
-      ]);
-      return create(ListPricesResponseSchema, { prices: entries.map(toPrice), nextPageToken });
+      const page = openPage(ListPricesRequestSchema, request, PRICE_CURSOR);
+      const listed = await listPrices(sql, request, page.after, page.size + 1);
+      const { entries, nextPageToken } = closePage(ListPricesRequestSchema, request, page, listed, priceCursor);
+      return { prices: entries.map(priceMessage), nextPageToken };
     },
 
     watchPrices(request, { signal }) {
       requireCurrency(request.currencyCode);
-      return watchPrices(feed, pool, request, signal);
+      return watchPrices(sql, changefeed, request, signal);
     },
   };
 }
 
-/** Unit price times quantity.
- *
- * @throws AMOUNT_OUT_OF_RANGE
- */
-function linePrice(row: PriceRow, quantity: bigint): { currencyCode: string; minorUnits: bigint } {
-  const minorUnits = row.unit_minor_units * quantity;
-  if (!isAmount(minorUnits)) {
-    throw fail('AMOUNT_OUT_OF_RANGE', undefined, { sku: row.sku });
-  }
-  return { currencyCode: row.currency_code, minorUnits };
+/** @throws AMOUNT_OUT_OF_RANGE */
+function resolvedPrice({ sku, quantity }: PriceLine, row: PriceRow | undefined): ResolvedPrice {
+  return create(ResolvedPriceSchema, {
+    sku,
+    quantity,
+    ...(row === undefined
+      ? {}
+      : { price: priceMessage(row), linePrice: money(row.unitMinorUnits * quantity, row.currencyCode) }),
+  });
 }

@@ -1,83 +1,81 @@
 /**
- * WatchPrices, and the clock that tells watchers of prices that begin or end by themselves.
+ * The stream of prices: what one unit of each SKU costs, then every change to it.
  */
 
-import { createHash } from 'node:crypto';
-import { create } from '@bufbuild/protobuf';
 import type { Price } from '@weft/gen/weft/pricing/v1/price_pb.js';
-import { type WatchPricesRequest, WatchPricesResponseSchema } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
+import type { WatchPricesRequest } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import type { Changefeed, WatchEvent } from '@weft/runtime/data/changefeed';
-import { type Sql, transaction } from '@weft/runtime/data/pool';
-import type { Pool } from 'pg';
-import { appendPriceChanges, PRICES, priceKeyOf } from '../changes.ts';
-import { toPrice } from './price.ts';
+import type { Sql } from '@weft/runtime/data/pool';
+import { PRICES, pricedSkuOf } from '../price-book.ts';
+import { type PriceRow, priceKey, priceMessage } from './price.ts';
 import { resolvePrices } from './resolve.ts';
 
-/** Streams what one unit of each SKU costs, and then every change to it. */
+/** Messages of WatchPrices. */
 export async function* watchPrices(
-  feed: Changefeed,
-  pool: Pool,
+  sql: Sql,
+  changefeed: Changefeed,
   { skus, currencyCode, resumeToken }: WatchPricesRequest,
   signal: AbortSignal,
 ) {
-  const watched = new Set(skus);
-  const scope = createHash('sha256')
-    .update(`${currencyCode} ${skus.toSorted().join(' ')}`)
-    .digest('base64');
-  const events = feed.watch<Price>({
+  const told = new Told(resumeToken === '' ? skus : []);
+  const events = changefeed.watch<Price>({
     topic: PRICES,
-    scope,
+    scope: [currencyCode, ...skus.toSorted()].join(' '),
     resumeToken,
     signal,
     async *list(tx) {
-      const { prices } = await unitPrices(tx, skus, currencyCode);
-      yield [...prices.values()].map(toPrice);
+      const prices = await unitPrices(tx, skus, currencyCode);
+      yield [...prices.values()].filter((row) => told.isNews(row.sku, row)).map(priceMessage);
     },
     async read(changes) {
       const touched = new Set(
-        changes
-          .map(({ key }) => priceKeyOf(key))
-          .filter((key) => key.currencyCode === currencyCode && watched.has(key.sku))
-          .map(({ sku }) => sku),
+        changes.map(pricedSkuOf).flatMap((one) => (one.currencyCode === currencyCode ? one.sku : [])),
       );
-      if (touched.size === 0) {
+      const watched = skus.filter((sku) => touched.has(sku));
+      if (watched.length === 0) {
         return [];
       }
-      const { prices } = await unitPrices(pool, [...touched], currencyCode);
-      return [...touched].map((sku): Exclude<WatchEvent<Price>, { case: 'bookmark' }> => {
-        const row = prices.get(sku);
-        return row === undefined ? { case: 'deleted', value: sku } : { case: 'changed', value: toPrice(row) };
-      });
+      const prices = await unitPrices(sql, watched, currencyCode);
+      return watched.filter((sku) => told.isNews(sku, prices.get(sku))).map((sku) => eventOf(sku, prices.get(sku)));
     },
   });
-  for await (const { resumeToken: after, event } of events) {
-    yield create(WatchPricesResponseSchema, {
-      resumeToken: after,
-      event: event.case === 'deleted' ? { case: 'deletedSku', value: event.value } : event,
-    });
+  for await (const { resumeToken, event } of events) {
+    yield {
+      resumeToken,
+      event: event.case === 'deleted' ? { case: 'deletedSku' as const, value: event.value } : event,
+    };
   }
 }
 
-function unitPrices(sql: Sql, skus: readonly string[], currencyCode: string) {
-  return resolvePrices(sql, new Map(skus.map((sku) => [sku, 1n])), currencyCode);
+/** What a stream has told, so that it tells changes only: a price for next year is no change of what a unit costs today. */
+class Told {
+  readonly #bySku: Map<string, string>;
+
+  /** @param unpriced SKUs that have no price as far as the reader knows. */
+  constructor(unpriced: readonly string[]) {
+    this.#bySku = new Map(unpriced.map((sku) => [sku, contentOf(undefined)]));
+  }
+
+  /** Whether a price, or that there is none, is news; from now on it is told. */
+  isNews(sku: string, row: PriceRow | undefined): boolean {
+    const content = contentOf(row);
+    const isNews = this.#bySku.get(sku) !== content;
+    this.#bySku.set(sku, content);
+    return isNews;
+  }
 }
 
-/** Tells the watchers of prices that began or ended since the last time. One replica at a time does it. */
-export async function tellTimedChanges(pool: Pool): Promise<void> {
-  await transaction(pool, async (tx) => {
-    const { rows } = await tx.query<{ told_until: Date }>(
-      'SELECT told_until FROM price_book FOR NO KEY UPDATE SKIP LOCKED',
-    );
-    const [book] = rows;
-    if (book === undefined) {
-      return;
-    }
-    const { rows: timed } = await tx.query<{ sku: string; currencyCode: string }>(
-      `SELECT DISTINCT sku, currency_code AS "currencyCode" FROM prices
-       WHERE (start_time > $1 AND start_time <= now()) OR (end_time > $1 AND end_time <= now())`,
-      [book.told_until],
-    );
-    await tx.query('UPDATE price_book SET told_until = now()');
-    await appendPriceChanges(tx, timed);
-  });
+function contentOf(row: PriceRow | undefined): string {
+  return row === undefined
+    ? ''
+    : [priceKey(row), row.endTime?.getTime(), row.unitMinorUnits, row.taxInclusive].join(' ');
+}
+
+function eventOf(sku: string, row: PriceRow | undefined): Exclude<WatchEvent<Price>, { case: 'bookmark' }> {
+  return row === undefined ? { case: 'deleted', value: sku } : { case: 'changed', value: priceMessage(row) };
+}
+
+async function unitPrices(sql: Sql, skus: readonly string[], currencyCode: string) {
+  const { prices } = await resolvePrices(sql, new Map(skus.map((sku) => [sku, 1n])), currencyCode);
+  return prices;
 }

@@ -16,12 +16,15 @@ import {
 } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import type { TaxedAmount } from '@weft/gen/weft/pricing/v1/tax_service_pb.js';
 import { fail } from '@weft/runtime/errors/fail';
-import type { QuotedItem } from '../items/lookup.ts';
-import type { PriceRow } from '../prices/price.ts';
-import { money, summarize, type TaxTable, taxAmount } from '../taxes/calculate.ts';
+import { money } from '../currency.ts';
+import type { QuotedItem } from '../items/find.ts';
+import { summarize, type TaxTable, taxAmount } from '../taxes/calculate.ts';
 
 /** The tax category of carrying something; without a rate of its own it is taxed at the standard rate. */
 const SHIPPING_CATEGORY = 'shipping';
+
+/** What one unit costs, and on which basis. */
+export type UnitPrice = { readonly unitMinorUnits: bigint; readonly taxInclusive: boolean };
 
 /** What a quote is made of. */
 export type QuoteInputs = {
@@ -29,8 +32,9 @@ export type QuoteInputs = {
   readonly quantities: ReadonlyMap<string, bigint>;
   readonly currencyCode: string;
   readonly items: ReadonlyMap<string, QuotedItem>;
-  readonly prices: ReadonlyMap<string, PriceRow>;
+  readonly prices: ReadonlyMap<string, UnitPrice>;
   readonly taxes: TaxTable;
+  /** In the quote's currency, on the basis of the prices. */
   readonly shipping: ShippingCharge | undefined;
 };
 
@@ -44,11 +48,11 @@ export function composeQuote(inputs: QuoteInputs): Quote {
   const found = [...quantities].map(([sku, quantity]) => {
     const item = inputs.items.get(sku);
     if (item === undefined) {
-      throw fail('ITEM_NOT_FOUND', `There is no item ${sku}.`, { sku });
+      throw fail('ITEM_NOT_FOUND', `no item has the SKU ${sku}`, { sku });
     }
     const price = prices.get(sku);
     if (price === undefined) {
-      const message = `${item.name} has no price in ${currencyCode}.`;
+      const message = `${sku} has no price in ${currencyCode}`;
       throw fail('PRICE_NOT_FOUND', message, { sku, currency_code: currencyCode });
     }
     return { item, price, quantity };
@@ -57,12 +61,12 @@ export function composeQuote(inputs: QuoteInputs): Quote {
 
   const lines = found.map(({ item, price, quantity }): QuoteLine => {
     const rate = inputs.taxes.rateOf(item.taxCategory);
-    const lineUnits = money(price.unit_minor_units * quantity, currencyCode).minorUnits;
+    const lineUnits = money(price.unitMinorUnits * quantity, currencyCode).minorUnits;
     return create(QuoteLineSchema, {
       sku: item.sku,
       name: item.name,
       quantity,
-      unitPrice: money(price.unit_minor_units, currencyCode),
+      unitPrice: money(price.unitMinorUnits, currencyCode),
       taxCategory: item.taxCategory,
       amount: taxAmount(lineUnits, currencyCode, taxInclusive, rate),
     });
@@ -91,18 +95,15 @@ function quoteShipping(
   if (shipping === undefined) {
     return undefined;
   }
-  if (shipping.charge?.currencyCode !== currencyCode) {
-    throw fail('CURRENCY_UNSUPPORTED', `The shipping charge is not in ${currencyCode}.`);
-  }
   return create(QuoteShippingSchema, {
     rateId: shipping.rateId,
     name: shipping.name,
-    amount: taxAmount(shipping.charge.minorUnits, currencyCode, taxInclusive, taxes.rateOf(SHIPPING_CATEGORY)),
+    amount: taxAmount(shipping.charge?.minorUnits ?? 0n, currencyCode, taxInclusive, taxes.rateOf(SHIPPING_CATEGORY)),
   });
 }
 
-function oneBasis(prices: readonly PriceRow[]): boolean {
-  const [first, ...others] = new Set(prices.map((price) => price.tax_inclusive));
+function oneBasis(prices: readonly UnitPrice[]): boolean {
+  const [first, ...others] = new Set(prices.map((price) => price.taxInclusive));
   if (others.length > 0) {
     throw fail('TAX_BASIS_MIXED');
   }

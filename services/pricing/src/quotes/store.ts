@@ -10,32 +10,44 @@ import { fail } from '@weft/runtime/errors/fail';
 
 type QuoteRow = { content: Buffer; state: QuoteState; reference: string };
 
-/** A row's state, expiry considered. */
-const STATE = `CASE WHEN state = ${QuoteState.OPEN} AND expire_time <= now() THEN ${QuoteState.EXPIRED} ELSE state END AS state`;
+const { OPEN, ACCEPTED, VOIDED, EXPIRED } = QuoteState;
 
 /** Stores a new quote, which is open. */
 export async function insertQuote(tx: Sql, quote: Quote, expireTime: Date): Promise<void> {
   await tx.query({
     name: 'quotes_insert',
-    text: 'INSERT INTO quotes (quote_id, content, customer_id, expire_time) VALUES ($1, $2, $3, $4)',
-    values: [quote.quoteId, toBinary(QuoteSchema, quote), quote.customerId, expireTime],
+    text: `INSERT INTO quotes (quote_id, content, state, expire_time) VALUES ($1, $2, ${OPEN}, $3)`,
+    values: [quote.quoteId, toBinary(QuoteSchema, quote), expireTime.toISOString()],
   });
 }
 
 /**
  * A quote as it is now.
  *
+ * That a quote has expired is written down before it is told, which waits for an acceptance that is on its way: who was told
+ * EXPIRED never finds it accepted afterwards.
+ *
  * @throws QUOTE_NOT_FOUND
  */
 export async function readQuote(sql: Sql, quoteId: string): Promise<Quote> {
-  const { rows } = await sql.query<QuoteRow>({
+  const { rows } = await sql.query<QuoteRow & { due: boolean }>({
     name: 'quotes_read',
-    text: `SELECT content, ${STATE}, reference FROM quotes WHERE quote_id = $1`,
+    text: `SELECT content, state, reference, state = ${OPEN} AND expire_time <= clock_timestamp() AS due
+           FROM quotes WHERE quote_id = $1`,
     values: [quoteId],
   });
   const [row] = rows;
   if (row === undefined) {
     throw fail('QUOTE_NOT_FOUND', undefined, { quote_id: quoteId });
+  }
+  if (row.due) {
+    await sql.query({
+      name: 'quotes_expire',
+      text: `UPDATE quotes SET state = ${EXPIRED}
+             WHERE quote_id = $1 AND state = ${OPEN} AND expire_time <= clock_timestamp()`,
+      values: [quoteId],
+    });
+    return readQuote(sql, quoteId);
   }
   const quote = fromBinary(QuoteSchema, row.content);
   quote.state = row.state;
@@ -51,44 +63,51 @@ export async function readQuote(sql: Sql, quoteId: string): Promise<Quote> {
 export async function acceptQuote(tx: Sql, quoteId: string, reference: string): Promise<Quote> {
   await tx.query({
     name: 'quotes_accept',
-    text: `UPDATE quotes SET state = ${QuoteState.ACCEPTED}, reference = $2
-           WHERE quote_id = $1 AND state = ${QuoteState.OPEN} AND expire_time > now()`,
+    text: `UPDATE quotes SET state = ${ACCEPTED}, reference = $2
+           WHERE quote_id = $1 AND state = ${OPEN} AND expire_time > clock_timestamp()`,
     values: [quoteId, reference],
   });
   const quote = await readQuote(tx, quoteId);
-  if (quote.state === QuoteState.EXPIRED) {
-    throw fail('QUOTE_EXPIRED', undefined, { quote_id: quoteId });
+  if (quote.state === EXPIRED) {
+    throw fail('QUOTE_EXPIRED', undefined, { quote_id: quote.quoteId });
   }
-  if (quote.state !== QuoteState.ACCEPTED || quote.reference !== reference) {
+  if (quote.state !== ACCEPTED || quote.reference !== reference) {
     throw stateError(quote);
   }
   return quote;
 }
 
 /**
- * Voids a quote that nobody, or `reference`, has accepted, or finds that it is void.
+ * Voids a quote that nobody, or `reference`, has accepted, or finds that it binds nobody any more.
  *
  * @throws QUOTE_NOT_FOUND, QUOTE_STATE
  */
 export async function voidQuote(tx: Sql, quoteId: string, reference: string): Promise<Quote> {
   await tx.query({
     name: 'quotes_void',
-    text: `UPDATE quotes SET state = ${QuoteState.VOIDED}
-           WHERE quote_id = $1
-             AND (state = ${QuoteState.OPEN} OR (state = ${QuoteState.ACCEPTED} AND reference = $2))`,
+    text: `UPDATE quotes SET state = ${VOIDED}
+           WHERE quote_id = $1 AND (state = ${OPEN} OR (state = ${ACCEPTED} AND reference = $2))`,
     values: [quoteId, reference],
   });
   const quote = await readQuote(tx, quoteId);
-  if (quote.state === QuoteState.ACCEPTED) {
+  if (quote.state === ACCEPTED) {
     throw stateError(quote);
   }
   return quote;
 }
 
+/** How long quotes that nobody accepted are kept after their end, in days. */
+const KEEP_DAYS = 30;
+
+/** Forgets quotes that bind nobody and ended long ago. */
+export async function purgeQuotes(sql: Sql): Promise<void> {
+  await sql.query(`DELETE FROM quotes WHERE state <> ${ACCEPTED} AND expire_time < now() - make_interval(days => $1)`, [
+    KEEP_DAYS,
+  ]);
+}
+
 function stateError(quote: Quote) {
-  const state = QuoteState[quote.state];
-  return fail('QUOTE_STATE', `The quote is ${state?.toLowerCase() ?? 'in another state'} and not for this.`, {
-    quote_id: quote.quoteId,
-    state: state ?? '',
-  });
+  const isVoid = quote.state === VOIDED;
+  const message = isVoid ? 'The quote was voided.' : 'The quote was accepted for something else.';
+  return fail('QUOTE_STATE', message, { quote_id: quote.quoteId, state: isVoid ? 'VOIDED' : 'ACCEPTED' });
 }

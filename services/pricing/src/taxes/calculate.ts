@@ -1,8 +1,7 @@
 /**
  * Tax on amounts, in exact integers. Pure functions: rates come in as data.
  *
- * Rounded half up to the minor unit, once per line. The jurisdiction is the destination's subdivision when that taxes by
- * itself, else its country; a category without a rate of its own takes the jurisdiction's `standard` rate.
+ * Rounded half up to the minor unit, once per line. Always net + tax = gross.
  */
 
 import { create } from '@bufbuild/protobuf';
@@ -13,8 +12,8 @@ import {
   TaxSummarySchema,
 } from '@weft/gen/weft/pricing/v1/tax_service_pb.js';
 import { fail } from '@weft/runtime/errors/fail';
-import { isAmount } from '@weft/values/money';
 import { shareOf, taxWithin } from '@weft/values/rates';
+import { money } from '../currency.ts';
 
 /** A rate that applies. */
 export type ApplicableRate = {
@@ -29,41 +28,32 @@ const STANDARD = 'standard';
 /** The rates of one jurisdiction at one instant. */
 export class TaxTable {
   readonly #byCategory: ReadonlyMap<string, ApplicableRate>;
-  readonly #jurisdictions: readonly string[];
+  readonly #place: string;
 
   /**
-   * @param rates all that apply at the instant in the jurisdictions that could decide.
-   * @param jurisdictions those, the one that decides first coming first: `['US-CA', 'US']`.
+   * @param rates one for each category.
+   * @param place where something goes, such as `US-CA`, for the error.
    */
-  constructor(rates: readonly ApplicableRate[], jurisdictions: readonly string[]) {
-    const deciding = jurisdictions.find((one) => rates.some((rate) => rate.jurisdiction === one));
-    const of = rates.filter((rate) => rate.jurisdiction === deciding);
-    this.#byCategory = new Map(of.map((rate) => [rate.taxCategory, rate]));
-    this.#jurisdictions = jurisdictions;
+  constructor(rates: readonly ApplicableRate[], place: string) {
+    this.#byCategory = new Map(rates.map((rate) => [rate.taxCategory, rate]));
+    this.#place = place;
   }
 
   /**
-   * The rate of a category.
+   * The rate of a category; one without a rate of its own takes the jurisdiction's `standard` rate.
    *
-   * @throws TAX_RATE_MISSING when there is neither one of its own nor a standard rate.
+   * @throws TAX_RATE_MISSING when there is neither.
    */
   rateOf(taxCategory: string): ApplicableRate {
     const rate = this.#byCategory.get(taxCategory) ?? this.#byCategory.get(STANDARD);
     if (rate === undefined) {
-      const jurisdiction = this.#jurisdictions[0] ?? '';
-      throw fail('TAX_RATE_MISSING', `Nothing can be sold to ${jurisdiction}: no tax rate is known there.`, {
-        jurisdiction,
+      throw fail('TAX_RATE_MISSING', `Nothing can be sold to ${this.#place}: it has no tax rate at that time.`, {
+        jurisdiction: this.#place,
         tax_category: taxCategory,
       });
     }
     return rate;
   }
-}
-
-/** The jurisdictions of a destination, the more specific first. */
-export function jurisdictionsOf(destination: { countryCode: string; regionCode: string }): string[] {
-  const { countryCode, regionCode } = destination;
-  return regionCode === '' ? [countryCode] : [`${countryCode}-${regionCode}`, countryCode];
 }
 
 /**
@@ -95,7 +85,7 @@ export function taxAmount(
 export function summarize(amounts: readonly TaxedAmount[], currencyCode: string): TaxSummary[] {
   const groups = new Map<string, { amount: TaxedAmount; net: bigint; tax: bigint }>();
   for (const amount of amounts) {
-    const key = JSON.stringify([amount.jurisdiction, 1_000_000 - amount.ratePpm, amount.name]);
+    const key = JSON.stringify([amount.jurisdiction, amount.ratePpm, amount.name]);
     const group = groups.get(key) ?? { amount, net: 0n, tax: 0n };
     group.net += amount.net?.minorUnits ?? 0n;
     group.tax += amount.tax?.minorUnits ?? 0n;
@@ -112,18 +102,6 @@ export function summarize(amounts: readonly TaxedAmount[], currencyCode: string)
         tax: money(tax, currencyCode),
       }),
     );
-}
-
-/**
- * Money within bounds.
- *
- * @throws AMOUNT_OUT_OF_RANGE
- */
-export function money(minorUnits: bigint, currencyCode: string): { currencyCode: string; minorUnits: bigint } {
-  if (!isAmount(minorUnits)) {
-    throw fail('AMOUNT_OUT_OF_RANGE');
-  }
-  return { currencyCode, minorUnits };
 }
 
 function compare(a: TaxedAmount, b: TaxedAmount): number {

@@ -403,7 +403,9 @@ export const ModelName = {
   Item: 'Item',
   ItemCopy: 'ItemCopy',
   PriceBook: 'PriceBook',
-  IdempotencyKey: 'IdempotencyKey'
+  IdempotencyKey: 'IdempotencyKey',
+  Change: 'Change',
+  ChangesHorizon: 'ChangesHorizon'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -419,7 +421,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "price" | "taxRate" | "quote" | "item" | "itemCopy" | "priceBook" | "idempotencyKey"
+    modelProps: "price" | "taxRate" | "quote" | "item" | "itemCopy" | "priceBook" | "idempotencyKey" | "change" | "changesHorizon"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -941,6 +943,138 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Change: {
+      payload: Prisma.$ChangePayload<ExtArgs>
+      fields: Prisma.ChangeFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ChangeFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ChangeFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>
+        }
+        findFirst: {
+          args: Prisma.ChangeFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ChangeFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>
+        }
+        findMany: {
+          args: Prisma.ChangeFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>[]
+        }
+        create: {
+          args: Prisma.ChangeCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>
+        }
+        createMany: {
+          args: Prisma.ChangeCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ChangeCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>[]
+        }
+        delete: {
+          args: Prisma.ChangeDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>
+        }
+        update: {
+          args: Prisma.ChangeUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>
+        }
+        deleteMany: {
+          args: Prisma.ChangeDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ChangeUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ChangeUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>[]
+        }
+        upsert: {
+          args: Prisma.ChangeUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangePayload>
+        }
+        aggregate: {
+          args: Prisma.ChangeAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateChange>
+        }
+        groupBy: {
+          args: Prisma.ChangeGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ChangeGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ChangeCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ChangeCountAggregateOutputType> | number
+        }
+      }
+    }
+    ChangesHorizon: {
+      payload: Prisma.$ChangesHorizonPayload<ExtArgs>
+      fields: Prisma.ChangesHorizonFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ChangesHorizonFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ChangesHorizonFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload>
+        }
+        findFirst: {
+          args: Prisma.ChangesHorizonFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ChangesHorizonFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload>
+        }
+        findMany: {
+          args: Prisma.ChangesHorizonFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload>[]
+        }
+        delete: {
+          args: Prisma.ChangesHorizonDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload>
+        }
+        update: {
+          args: Prisma.ChangesHorizonUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload>
+        }
+        deleteMany: {
+          args: Prisma.ChangesHorizonDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ChangesHorizonUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ChangesHorizonUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ChangesHorizonPayload>[]
+        }
+        aggregate: {
+          args: Prisma.ChangesHorizonAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateChangesHorizon>
+        }
+        groupBy: {
+          args: Prisma.ChangesHorizonGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ChangesHorizonGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ChangesHorizonCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ChangesHorizonCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -981,14 +1115,13 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 
 
 export const PriceScalarFieldEnum = {
-  priceId: 'priceId',
   sku: 'sku',
   currencyCode: 'currencyCode',
   minQuantity: 'minQuantity',
-  unitMinorUnits: 'unitMinorUnits',
-  taxInclusive: 'taxInclusive',
   startTime: 'startTime',
-  endTime: 'endTime'
+  endTime: 'endTime',
+  unitMinorUnits: 'unitMinorUnits',
+  taxInclusive: 'taxInclusive'
 } as const
 
 export type PriceScalarFieldEnum = (typeof PriceScalarFieldEnum)[keyof typeof PriceScalarFieldEnum]
@@ -1011,11 +1144,9 @@ export type TaxRateScalarFieldEnum = (typeof TaxRateScalarFieldEnum)[keyof typeo
 export const QuoteScalarFieldEnum = {
   quoteId: 'quoteId',
   content: 'content',
-  customerId: 'customerId',
   state: 'state',
   reference: 'reference',
-  expireTime: 'expireTime',
-  createTime: 'createTime'
+  expireTime: 'expireTime'
 } as const
 
 export type QuoteScalarFieldEnum = (typeof QuoteScalarFieldEnum)[keyof typeof QuoteScalarFieldEnum]
@@ -1025,8 +1156,6 @@ export const ItemScalarFieldEnum = {
   sku: 'sku',
   name: 'name',
   taxCategory: 'taxCategory',
-  deleted: 'deleted',
-  updateTime: 'updateTime',
   listing: 'listing'
 } as const
 
@@ -1063,6 +1192,24 @@ export const IdempotencyKeyScalarFieldEnum = {
 export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
 
 
+export const ChangeScalarFieldEnum = {
+  position: 'position',
+  topic: 'topic',
+  key: 'key',
+  payload: 'payload',
+  createTime: 'createTime'
+} as const
+
+export type ChangeScalarFieldEnum = (typeof ChangeScalarFieldEnum)[keyof typeof ChangeScalarFieldEnum]
+
+
+export const ChangesHorizonScalarFieldEnum = {
+  id: 'id'
+} as const
+
+export type ChangesHorizonScalarFieldEnum = (typeof ChangesHorizonScalarFieldEnum)[keyof typeof ChangesHorizonScalarFieldEnum]
+
+
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -1094,20 +1241,6 @@ export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
 
 
 /**
- * Reference to a field of type 'BigInt'
- */
-export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
-    
-
-
-/**
- * Reference to a field of type 'BigInt[]'
- */
-export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
-    
-
-
-/**
  * Reference to a field of type 'String'
  */
 export type StringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String'>
@@ -1122,9 +1255,16 @@ export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaMod
 
 
 /**
- * Reference to a field of type 'Boolean'
+ * Reference to a field of type 'BigInt'
  */
-export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
+export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
+    
+
+
+/**
+ * Reference to a field of type 'BigInt[]'
+ */
+export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
     
 
 
@@ -1139,6 +1279,13 @@ export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel
  * Reference to a field of type 'DateTime[]'
  */
 export type ListDateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 
@@ -1341,6 +1488,8 @@ export type GlobalOmitConfig = {
   itemCopy?: Prisma.ItemCopyOmit
   priceBook?: Prisma.PriceBookOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
+  change?: Prisma.ChangeOmit
+  changesHorizon?: Prisma.ChangesHorizonOmit
 }
 
 /* Types for Logging */

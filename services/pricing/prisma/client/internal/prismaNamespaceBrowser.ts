@@ -57,7 +57,9 @@ export const ModelName = {
   Item: 'Item',
   ItemCopy: 'ItemCopy',
   PriceBook: 'PriceBook',
-  IdempotencyKey: 'IdempotencyKey'
+  IdempotencyKey: 'IdempotencyKey',
+  Change: 'Change',
+  ChangesHorizon: 'ChangesHorizon'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -77,14 +79,13 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 
 
 export const PriceScalarFieldEnum = {
-  priceId: 'priceId',
   sku: 'sku',
   currencyCode: 'currencyCode',
   minQuantity: 'minQuantity',
-  unitMinorUnits: 'unitMinorUnits',
-  taxInclusive: 'taxInclusive',
   startTime: 'startTime',
-  endTime: 'endTime'
+  endTime: 'endTime',
+  unitMinorUnits: 'unitMinorUnits',
+  taxInclusive: 'taxInclusive'
 } as const
 
 export type PriceScalarFieldEnum = (typeof PriceScalarFieldEnum)[keyof typeof PriceScalarFieldEnum]
@@ -107,11 +108,9 @@ export type TaxRateScalarFieldEnum = (typeof TaxRateScalarFieldEnum)[keyof typeo
 export const QuoteScalarFieldEnum = {
   quoteId: 'quoteId',
   content: 'content',
-  customerId: 'customerId',
   state: 'state',
   reference: 'reference',
-  expireTime: 'expireTime',
-  createTime: 'createTime'
+  expireTime: 'expireTime'
 } as const
 
 export type QuoteScalarFieldEnum = (typeof QuoteScalarFieldEnum)[keyof typeof QuoteScalarFieldEnum]
@@ -121,8 +120,6 @@ export const ItemScalarFieldEnum = {
   sku: 'sku',
   name: 'name',
   taxCategory: 'taxCategory',
-  deleted: 'deleted',
-  updateTime: 'updateTime',
   listing: 'listing'
 } as const
 
@@ -157,6 +154,24 @@ export const IdempotencyKeyScalarFieldEnum = {
 } as const
 
 export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
+
+
+export const ChangeScalarFieldEnum = {
+  position: 'position',
+  topic: 'topic',
+  key: 'key',
+  payload: 'payload',
+  createTime: 'createTime'
+} as const
+
+export type ChangeScalarFieldEnum = (typeof ChangeScalarFieldEnum)[keyof typeof ChangeScalarFieldEnum]
+
+
+export const ChangesHorizonScalarFieldEnum = {
+  id: 'id'
+} as const
+
+export type ChangesHorizonScalarFieldEnum = (typeof ChangesHorizonScalarFieldEnum)[keyof typeof ChangesHorizonScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -38,8 +38,6 @@ export type ItemMinAggregateOutputType = {
   sku: string | null
   name: string | null
   taxCategory: string | null
-  deleted: boolean | null
-  updateTime: Date | null
   listing: bigint | null
 }
 
@@ -47,8 +45,6 @@ export type ItemMaxAggregateOutputType = {
   sku: string | null
   name: string | null
   taxCategory: string | null
-  deleted: boolean | null
-  updateTime: Date | null
   listing: bigint | null
 }
 
@@ -56,8 +52,6 @@ export type ItemCountAggregateOutputType = {
   sku: number
   name: number
   taxCategory: number
-  deleted: number
-  updateTime: number
   listing: number
   _all: number
 }
@@ -75,8 +69,6 @@ export type ItemMinAggregateInputType = {
   sku?: true
   name?: true
   taxCategory?: true
-  deleted?: true
-  updateTime?: true
   listing?: true
 }
 
@@ -84,8 +76,6 @@ export type ItemMaxAggregateInputType = {
   sku?: true
   name?: true
   taxCategory?: true
-  deleted?: true
-  updateTime?: true
   listing?: true
 }
 
@@ -93,8 +83,6 @@ export type ItemCountAggregateInputType = {
   sku?: true
   name?: true
   taxCategory?: true
-  deleted?: true
-  updateTime?: true
   listing?: true
   _all?: true
 }
@@ -189,8 +177,6 @@ export type ItemGroupByOutputType = {
   sku: string
   name: string
   taxCategory: string
-  deleted: boolean
-  updateTime: Date
   listing: bigint
   _count: ItemCountAggregateOutputType | null
   _avg: ItemAvgAggregateOutputType | null
@@ -221,8 +207,6 @@ export type ItemWhereInput = {
   sku?: Prisma.StringFilter<"Item"> | string
   name?: Prisma.StringFilter<"Item"> | string
   taxCategory?: Prisma.StringFilter<"Item"> | string
-  deleted?: Prisma.BoolFilter<"Item"> | boolean
-  updateTime?: Prisma.DateTimeFilter<"Item"> | Date | string
   listing?: Prisma.BigIntFilter<"Item"> | bigint | number
 }
 
@@ -230,8 +214,6 @@ export type ItemOrderByWithRelationInput = {
   sku?: Prisma.SortOrder
   name?: Prisma.SortOrder
   taxCategory?: Prisma.SortOrder
-  deleted?: Prisma.SortOrder
-  updateTime?: Prisma.SortOrder
   listing?: Prisma.SortOrder
 }
 
@@ -242,8 +224,6 @@ export type ItemWhereUniqueInput = Prisma.AtLeast<{
   NOT?: Prisma.ItemWhereInput | Prisma.ItemWhereInput[]
   name?: Prisma.StringFilter<"Item"> | string
   taxCategory?: Prisma.StringFilter<"Item"> | string
-  deleted?: Prisma.BoolFilter<"Item"> | boolean
-  updateTime?: Prisma.DateTimeFilter<"Item"> | Date | string
   listing?: Prisma.BigIntFilter<"Item"> | bigint | number
 }, "sku">
 
@@ -251,8 +231,6 @@ export type ItemOrderByWithAggregationInput = {
   sku?: Prisma.SortOrder
   name?: Prisma.SortOrder
   taxCategory?: Prisma.SortOrder
-  deleted?: Prisma.SortOrder
-  updateTime?: Prisma.SortOrder
   listing?: Prisma.SortOrder
   _count?: Prisma.ItemCountOrderByAggregateInput
   _avg?: Prisma.ItemAvgOrderByAggregateInput
@@ -268,8 +246,6 @@ export type ItemScalarWhereWithAggregatesInput = {
   sku?: Prisma.StringWithAggregatesFilter<"Item"> | string
   name?: Prisma.StringWithAggregatesFilter<"Item"> | string
   taxCategory?: Prisma.StringWithAggregatesFilter<"Item"> | string
-  deleted?: Prisma.BoolWithAggregatesFilter<"Item"> | boolean
-  updateTime?: Prisma.DateTimeWithAggregatesFilter<"Item"> | Date | string
   listing?: Prisma.BigIntWithAggregatesFilter<"Item"> | bigint | number
 }
 
@@ -277,8 +253,6 @@ export type ItemCreateInput = {
   sku: string
   name: string
   taxCategory: string
-  deleted: boolean
-  updateTime: Date | string
   listing: bigint | number
 }
 
@@ -286,8 +260,6 @@ export type ItemUncheckedCreateInput = {
   sku: string
   name: string
   taxCategory: string
-  deleted: boolean
-  updateTime: Date | string
   listing: bigint | number
 }
 
@@ -295,8 +267,6 @@ export type ItemUpdateInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
-  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   listing?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -304,8 +274,6 @@ export type ItemUncheckedUpdateInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
-  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   listing?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -313,8 +281,6 @@ export type ItemCreateManyInput = {
   sku: string
   name: string
   taxCategory: string
-  deleted: boolean
-  updateTime: Date | string
   listing: bigint | number
 }
 
@@ -322,8 +288,6 @@ export type ItemUpdateManyMutationInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
-  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   listing?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -331,8 +295,6 @@ export type ItemUncheckedUpdateManyInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
   taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
-  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   listing?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -340,8 +302,6 @@ export type ItemCountOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   name?: Prisma.SortOrder
   taxCategory?: Prisma.SortOrder
-  deleted?: Prisma.SortOrder
-  updateTime?: Prisma.SortOrder
   listing?: Prisma.SortOrder
 }
 
@@ -353,8 +313,6 @@ export type ItemMaxOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   name?: Prisma.SortOrder
   taxCategory?: Prisma.SortOrder
-  deleted?: Prisma.SortOrder
-  updateTime?: Prisma.SortOrder
   listing?: Prisma.SortOrder
 }
 
@@ -362,8 +320,6 @@ export type ItemMinOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   name?: Prisma.SortOrder
   taxCategory?: Prisma.SortOrder
-  deleted?: Prisma.SortOrder
-  updateTime?: Prisma.SortOrder
   listing?: Prisma.SortOrder
 }
 
@@ -377,8 +333,6 @@ export type ItemSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   sku?: boolean
   name?: boolean
   taxCategory?: boolean
-  deleted?: boolean
-  updateTime?: boolean
   listing?: boolean
 }, ExtArgs["result"]["item"]>
 
@@ -386,8 +340,6 @@ export type ItemSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   sku?: boolean
   name?: boolean
   taxCategory?: boolean
-  deleted?: boolean
-  updateTime?: boolean
   listing?: boolean
 }, ExtArgs["result"]["item"]>
 
@@ -395,8 +347,6 @@ export type ItemSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   sku?: boolean
   name?: boolean
   taxCategory?: boolean
-  deleted?: boolean
-  updateTime?: boolean
   listing?: boolean
 }, ExtArgs["result"]["item"]>
 
@@ -404,12 +354,10 @@ export type ItemSelectScalar = {
   sku?: boolean
   name?: boolean
   taxCategory?: boolean
-  deleted?: boolean
-  updateTime?: boolean
   listing?: boolean
 }
 
-export type ItemOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "name" | "taxCategory" | "deleted" | "updateTime" | "listing", ExtArgs["result"]["item"]>
+export type ItemOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "name" | "taxCategory" | "listing", ExtArgs["result"]["item"]>
 
 export type $ItemPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Item"
@@ -418,13 +366,8 @@ export type $ItemPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     sku: string
     name: string
     taxCategory: string
-    deleted: boolean
     /**
-     * inventory's update_time, so that an older message never overwrites a newer one.
-     */
-    updateTime: Date
-    /**
-     * Which listing it was last seen in.
+     * The listing that it was last seen in: what a later one does not show is gone.
      */
     listing: bigint
   }, ExtArgs["result"]["item"]>
@@ -853,8 +796,6 @@ export interface ItemFieldRefs {
   readonly sku: Prisma.FieldRef<"Item", 'String'>
   readonly name: Prisma.FieldRef<"Item", 'String'>
   readonly taxCategory: Prisma.FieldRef<"Item", 'String'>
-  readonly deleted: Prisma.FieldRef<"Item", 'Boolean'>
-  readonly updateTime: Prisma.FieldRef<"Item", 'DateTime'>
   readonly listing: Prisma.FieldRef<"Item", 'BigInt'>
 }
     

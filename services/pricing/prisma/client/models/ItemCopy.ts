@@ -338,6 +338,9 @@ export type $ItemCopyPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
   objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: boolean
+    /**
+     * Where to resume the stream; empty while a listing is not complete.
+     */
     resumeToken: string
     listing: bigint
   }, ExtArgs["result"]["itemCopy"]>

@@ -14,9 +14,8 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Price
- * What one unit costs, from a quantity on and for a time. An absent start is since ever, an absent end for ever.
- * In SQL: one price for each SKU, currency, quantity and start, absent starts being equal (prices_key); bounds; index by the
- * instants at which prices begin and end.
+ * What one unit costs, from a quantity on and for a time.
+ * In SQL: bounds, and an end after the start.
  */
 export type PriceModel = runtime.Types.Result.DefaultSelection<Prisma.$PricePayload>
 
@@ -29,95 +28,85 @@ export type AggregatePrice = {
 }
 
 export type PriceAvgAggregateOutputType = {
-  priceId: number | null
   minQuantity: number | null
   unitMinorUnits: number | null
 }
 
 export type PriceSumAggregateOutputType = {
-  priceId: bigint | null
   minQuantity: bigint | null
   unitMinorUnits: bigint | null
 }
 
 export type PriceMinAggregateOutputType = {
-  priceId: bigint | null
   sku: string | null
   currencyCode: string | null
   minQuantity: bigint | null
-  unitMinorUnits: bigint | null
-  taxInclusive: boolean | null
   startTime: Date | null
   endTime: Date | null
+  unitMinorUnits: bigint | null
+  taxInclusive: boolean | null
 }
 
 export type PriceMaxAggregateOutputType = {
-  priceId: bigint | null
   sku: string | null
   currencyCode: string | null
   minQuantity: bigint | null
-  unitMinorUnits: bigint | null
-  taxInclusive: boolean | null
   startTime: Date | null
   endTime: Date | null
+  unitMinorUnits: bigint | null
+  taxInclusive: boolean | null
 }
 
 export type PriceCountAggregateOutputType = {
-  priceId: number
   sku: number
   currencyCode: number
   minQuantity: number
-  unitMinorUnits: number
-  taxInclusive: number
   startTime: number
   endTime: number
+  unitMinorUnits: number
+  taxInclusive: number
   _all: number
 }
 
 
 export type PriceAvgAggregateInputType = {
-  priceId?: true
   minQuantity?: true
   unitMinorUnits?: true
 }
 
 export type PriceSumAggregateInputType = {
-  priceId?: true
   minQuantity?: true
   unitMinorUnits?: true
 }
 
 export type PriceMinAggregateInputType = {
-  priceId?: true
   sku?: true
   currencyCode?: true
   minQuantity?: true
-  unitMinorUnits?: true
-  taxInclusive?: true
   startTime?: true
   endTime?: true
+  unitMinorUnits?: true
+  taxInclusive?: true
 }
 
 export type PriceMaxAggregateInputType = {
-  priceId?: true
   sku?: true
   currencyCode?: true
   minQuantity?: true
-  unitMinorUnits?: true
-  taxInclusive?: true
   startTime?: true
   endTime?: true
+  unitMinorUnits?: true
+  taxInclusive?: true
 }
 
 export type PriceCountAggregateInputType = {
-  priceId?: true
   sku?: true
   currencyCode?: true
   minQuantity?: true
-  unitMinorUnits?: true
-  taxInclusive?: true
   startTime?: true
   endTime?: true
+  unitMinorUnits?: true
+  taxInclusive?: true
   _all?: true
 }
 
@@ -208,14 +197,13 @@ export type PriceGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalAr
 }
 
 export type PriceGroupByOutputType = {
-  priceId: bigint
   sku: string
   currencyCode: string
   minQuantity: bigint
+  startTime: Date
+  endTime: Date | null
   unitMinorUnits: bigint
   taxInclusive: boolean
-  startTime: Date | null
-  endTime: Date | null
   _count: PriceCountAggregateOutputType | null
   _avg: PriceAvgAggregateOutputType | null
   _sum: PriceSumAggregateOutputType | null
@@ -242,50 +230,47 @@ export type PriceWhereInput = {
   AND?: Prisma.PriceWhereInput | Prisma.PriceWhereInput[]
   OR?: Prisma.PriceWhereInput[]
   NOT?: Prisma.PriceWhereInput | Prisma.PriceWhereInput[]
-  priceId?: Prisma.BigIntFilter<"Price"> | bigint | number
   sku?: Prisma.StringFilter<"Price"> | string
   currencyCode?: Prisma.StringFilter<"Price"> | string
   minQuantity?: Prisma.BigIntFilter<"Price"> | bigint | number
+  startTime?: Prisma.DateTimeFilter<"Price"> | Date | string
+  endTime?: Prisma.DateTimeNullableFilter<"Price"> | Date | string | null
   unitMinorUnits?: Prisma.BigIntFilter<"Price"> | bigint | number
   taxInclusive?: Prisma.BoolFilter<"Price"> | boolean
-  startTime?: Prisma.DateTimeNullableFilter<"Price"> | Date | string | null
-  endTime?: Prisma.DateTimeNullableFilter<"Price"> | Date | string | null
 }
 
 export type PriceOrderByWithRelationInput = {
-  priceId?: Prisma.SortOrder
   sku?: Prisma.SortOrder
   currencyCode?: Prisma.SortOrder
   minQuantity?: Prisma.SortOrder
+  startTime?: Prisma.SortOrder
+  endTime?: Prisma.SortOrderInput | Prisma.SortOrder
   unitMinorUnits?: Prisma.SortOrder
   taxInclusive?: Prisma.SortOrder
-  startTime?: Prisma.SortOrderInput | Prisma.SortOrder
-  endTime?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type PriceWhereUniqueInput = Prisma.AtLeast<{
-  priceId?: bigint | number
+  sku_currencyCode_minQuantity_startTime?: Prisma.PriceSkuCurrencyCodeMinQuantityStartTimeCompoundUniqueInput
   AND?: Prisma.PriceWhereInput | Prisma.PriceWhereInput[]
   OR?: Prisma.PriceWhereInput[]
   NOT?: Prisma.PriceWhereInput | Prisma.PriceWhereInput[]
   sku?: Prisma.StringFilter<"Price"> | string
   currencyCode?: Prisma.StringFilter<"Price"> | string
   minQuantity?: Prisma.BigIntFilter<"Price"> | bigint | number
+  startTime?: Prisma.DateTimeFilter<"Price"> | Date | string
+  endTime?: Prisma.DateTimeNullableFilter<"Price"> | Date | string | null
   unitMinorUnits?: Prisma.BigIntFilter<"Price"> | bigint | number
   taxInclusive?: Prisma.BoolFilter<"Price"> | boolean
-  startTime?: Prisma.DateTimeNullableFilter<"Price"> | Date | string | null
-  endTime?: Prisma.DateTimeNullableFilter<"Price"> | Date | string | null
-}, "priceId">
+}, "sku_currencyCode_minQuantity_startTime">
 
 export type PriceOrderByWithAggregationInput = {
-  priceId?: Prisma.SortOrder
   sku?: Prisma.SortOrder
   currencyCode?: Prisma.SortOrder
   minQuantity?: Prisma.SortOrder
+  startTime?: Prisma.SortOrder
+  endTime?: Prisma.SortOrderInput | Prisma.SortOrder
   unitMinorUnits?: Prisma.SortOrder
   taxInclusive?: Prisma.SortOrder
-  startTime?: Prisma.SortOrderInput | Prisma.SortOrder
-  endTime?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.PriceCountOrderByAggregateInput
   _avg?: Prisma.PriceAvgOrderByAggregateInput
   _max?: Prisma.PriceMaxOrderByAggregateInput
@@ -297,136 +282,134 @@ export type PriceScalarWhereWithAggregatesInput = {
   AND?: Prisma.PriceScalarWhereWithAggregatesInput | Prisma.PriceScalarWhereWithAggregatesInput[]
   OR?: Prisma.PriceScalarWhereWithAggregatesInput[]
   NOT?: Prisma.PriceScalarWhereWithAggregatesInput | Prisma.PriceScalarWhereWithAggregatesInput[]
-  priceId?: Prisma.BigIntWithAggregatesFilter<"Price"> | bigint | number
   sku?: Prisma.StringWithAggregatesFilter<"Price"> | string
   currencyCode?: Prisma.StringWithAggregatesFilter<"Price"> | string
   minQuantity?: Prisma.BigIntWithAggregatesFilter<"Price"> | bigint | number
+  startTime?: Prisma.DateTimeWithAggregatesFilter<"Price"> | Date | string
+  endTime?: Prisma.DateTimeNullableWithAggregatesFilter<"Price"> | Date | string | null
   unitMinorUnits?: Prisma.BigIntWithAggregatesFilter<"Price"> | bigint | number
   taxInclusive?: Prisma.BoolWithAggregatesFilter<"Price"> | boolean
-  startTime?: Prisma.DateTimeNullableWithAggregatesFilter<"Price"> | Date | string | null
-  endTime?: Prisma.DateTimeNullableWithAggregatesFilter<"Price"> | Date | string | null
 }
 
 export type PriceCreateInput = {
-  priceId?: bigint | number
   sku: string
   currencyCode: string
   minQuantity: bigint | number
+  startTime: Date | string
+  endTime?: Date | string | null
   unitMinorUnits: bigint | number
   taxInclusive: boolean
-  startTime?: Date | string | null
-  endTime?: Date | string | null
 }
 
 export type PriceUncheckedCreateInput = {
-  priceId?: bigint | number
   sku: string
   currencyCode: string
   minQuantity: bigint | number
+  startTime: Date | string
+  endTime?: Date | string | null
   unitMinorUnits: bigint | number
   taxInclusive: boolean
-  startTime?: Date | string | null
-  endTime?: Date | string | null
 }
 
 export type PriceUpdateInput = {
-  priceId?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   currencyCode?: Prisma.StringFieldUpdateOperationsInput | string
   minQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  startTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   unitMinorUnits?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   taxInclusive?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  startTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type PriceUncheckedUpdateInput = {
-  priceId?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   currencyCode?: Prisma.StringFieldUpdateOperationsInput | string
   minQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  startTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   unitMinorUnits?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   taxInclusive?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  startTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type PriceCreateManyInput = {
-  priceId?: bigint | number
   sku: string
   currencyCode: string
   minQuantity: bigint | number
+  startTime: Date | string
+  endTime?: Date | string | null
   unitMinorUnits: bigint | number
   taxInclusive: boolean
-  startTime?: Date | string | null
-  endTime?: Date | string | null
 }
 
 export type PriceUpdateManyMutationInput = {
-  priceId?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   currencyCode?: Prisma.StringFieldUpdateOperationsInput | string
   minQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  startTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   unitMinorUnits?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   taxInclusive?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  startTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type PriceUncheckedUpdateManyInput = {
-  priceId?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   currencyCode?: Prisma.StringFieldUpdateOperationsInput | string
   minQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  startTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   unitMinorUnits?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   taxInclusive?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  startTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  endTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+}
+
+export type PriceSkuCurrencyCodeMinQuantityStartTimeCompoundUniqueInput = {
+  sku: string
+  currencyCode: string
+  minQuantity: bigint | number
+  startTime: Date | string
 }
 
 export type PriceCountOrderByAggregateInput = {
-  priceId?: Prisma.SortOrder
   sku?: Prisma.SortOrder
   currencyCode?: Prisma.SortOrder
   minQuantity?: Prisma.SortOrder
-  unitMinorUnits?: Prisma.SortOrder
-  taxInclusive?: Prisma.SortOrder
   startTime?: Prisma.SortOrder
   endTime?: Prisma.SortOrder
+  unitMinorUnits?: Prisma.SortOrder
+  taxInclusive?: Prisma.SortOrder
 }
 
 export type PriceAvgOrderByAggregateInput = {
-  priceId?: Prisma.SortOrder
   minQuantity?: Prisma.SortOrder
   unitMinorUnits?: Prisma.SortOrder
 }
 
 export type PriceMaxOrderByAggregateInput = {
-  priceId?: Prisma.SortOrder
   sku?: Prisma.SortOrder
   currencyCode?: Prisma.SortOrder
   minQuantity?: Prisma.SortOrder
-  unitMinorUnits?: Prisma.SortOrder
-  taxInclusive?: Prisma.SortOrder
   startTime?: Prisma.SortOrder
   endTime?: Prisma.SortOrder
+  unitMinorUnits?: Prisma.SortOrder
+  taxInclusive?: Prisma.SortOrder
 }
 
 export type PriceMinOrderByAggregateInput = {
-  priceId?: Prisma.SortOrder
   sku?: Prisma.SortOrder
   currencyCode?: Prisma.SortOrder
   minQuantity?: Prisma.SortOrder
-  unitMinorUnits?: Prisma.SortOrder
-  taxInclusive?: Prisma.SortOrder
   startTime?: Prisma.SortOrder
   endTime?: Prisma.SortOrder
+  unitMinorUnits?: Prisma.SortOrder
+  taxInclusive?: Prisma.SortOrder
 }
 
 export type PriceSumOrderByAggregateInput = {
-  priceId?: Prisma.SortOrder
   minQuantity?: Prisma.SortOrder
   unitMinorUnits?: Prisma.SortOrder
+}
+
+export type StringFieldUpdateOperationsInput = {
+  set?: string
 }
 
 export type BigIntFieldUpdateOperationsInput = {
@@ -437,78 +420,76 @@ export type BigIntFieldUpdateOperationsInput = {
   divide?: bigint | number
 }
 
-export type StringFieldUpdateOperationsInput = {
-  set?: string
-}
-
-export type BoolFieldUpdateOperationsInput = {
-  set?: boolean
+export type DateTimeFieldUpdateOperationsInput = {
+  set?: Date | string
 }
 
 export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
 }
 
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
+}
+
 
 
 export type PriceSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
-  priceId?: boolean
   sku?: boolean
   currencyCode?: boolean
   minQuantity?: boolean
-  unitMinorUnits?: boolean
-  taxInclusive?: boolean
   startTime?: boolean
   endTime?: boolean
+  unitMinorUnits?: boolean
+  taxInclusive?: boolean
 }, ExtArgs["result"]["price"]>
 
 export type PriceSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
-  priceId?: boolean
   sku?: boolean
   currencyCode?: boolean
   minQuantity?: boolean
-  unitMinorUnits?: boolean
-  taxInclusive?: boolean
   startTime?: boolean
   endTime?: boolean
+  unitMinorUnits?: boolean
+  taxInclusive?: boolean
 }, ExtArgs["result"]["price"]>
 
 export type PriceSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
-  priceId?: boolean
   sku?: boolean
   currencyCode?: boolean
   minQuantity?: boolean
-  unitMinorUnits?: boolean
-  taxInclusive?: boolean
   startTime?: boolean
   endTime?: boolean
+  unitMinorUnits?: boolean
+  taxInclusive?: boolean
 }, ExtArgs["result"]["price"]>
 
 export type PriceSelectScalar = {
-  priceId?: boolean
   sku?: boolean
   currencyCode?: boolean
   minQuantity?: boolean
-  unitMinorUnits?: boolean
-  taxInclusive?: boolean
   startTime?: boolean
   endTime?: boolean
+  unitMinorUnits?: boolean
+  taxInclusive?: boolean
 }
 
-export type PriceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"priceId" | "sku" | "currencyCode" | "minQuantity" | "unitMinorUnits" | "taxInclusive" | "startTime" | "endTime", ExtArgs["result"]["price"]>
+export type PriceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "currencyCode" | "minQuantity" | "startTime" | "endTime" | "unitMinorUnits" | "taxInclusive", ExtArgs["result"]["price"]>
 
 export type $PricePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Price"
   objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
-    priceId: bigint
     sku: string
     currencyCode: string
     minQuantity: bigint
+    /**
+     * 0001-01-01, the least that a Timestamp can say, stands for "since ever": a part of the key cannot be absent.
+     */
+    startTime: Date
+    endTime: Date | null
     unitMinorUnits: bigint
     taxInclusive: boolean
-    startTime: Date | null
-    endTime: Date | null
   }, ExtArgs["result"]["price"]>
   composites: {}
 }
@@ -592,8 +573,8 @@ export interface PriceDelegate<ExtArgs extends runtime.Types.Extensions.Internal
    * // Get first 10 Prices
    * const prices = await prisma.price.findMany({ take: 10 })
    * 
-   * // Only select the `priceId`
-   * const priceWithPriceIdOnly = await prisma.price.findMany({ select: { priceId: true } })
+   * // Only select the `sku`
+   * const priceWithSkuOnly = await prisma.price.findMany({ select: { sku: true } })
    * 
    */
   findMany<T extends PriceFindManyArgs>(args?: Prisma.SelectSubset<T, PriceFindManyArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$PricePayload<ExtArgs>, T, "findMany", GlobalOmitOptions>>
@@ -637,9 +618,9 @@ export interface PriceDelegate<ExtArgs extends runtime.Types.Extensions.Internal
    *   ]
    * })
    * 
-   * // Create many Prices and only return the `priceId`
-   * const priceWithPriceIdOnly = await prisma.price.createManyAndReturn({
-   *   select: { priceId: true },
+   * // Create many Prices and only return the `sku`
+   * const priceWithSkuOnly = await prisma.price.createManyAndReturn({
+   *   select: { sku: true },
    *   data: [
    *     // ... provide data here
    *   ]
@@ -728,9 +709,9 @@ export interface PriceDelegate<ExtArgs extends runtime.Types.Extensions.Internal
    *   ]
    * })
    * 
-   * // Update zero or more Prices and only return the `priceId`
-   * const priceWithPriceIdOnly = await prisma.price.updateManyAndReturn({
-   *   select: { priceId: true },
+   * // Update zero or more Prices and only return the `sku`
+   * const priceWithSkuOnly = await prisma.price.updateManyAndReturn({
+   *   select: { sku: true },
    *   where: {
    *     // ... provide filter here
    *   },
@@ -932,14 +913,13 @@ export interface Prisma__PriceClient<T, Null = never, ExtArgs extends runtime.Ty
  * Fields of the Price model
  */
 export interface PriceFieldRefs {
-  readonly priceId: Prisma.FieldRef<"Price", 'BigInt'>
   readonly sku: Prisma.FieldRef<"Price", 'String'>
   readonly currencyCode: Prisma.FieldRef<"Price", 'String'>
   readonly minQuantity: Prisma.FieldRef<"Price", 'BigInt'>
-  readonly unitMinorUnits: Prisma.FieldRef<"Price", 'BigInt'>
-  readonly taxInclusive: Prisma.FieldRef<"Price", 'Boolean'>
   readonly startTime: Prisma.FieldRef<"Price", 'DateTime'>
   readonly endTime: Prisma.FieldRef<"Price", 'DateTime'>
+  readonly unitMinorUnits: Prisma.FieldRef<"Price", 'BigInt'>
+  readonly taxInclusive: Prisma.FieldRef<"Price", 'Boolean'>
 }
     
 

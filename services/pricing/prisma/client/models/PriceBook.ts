@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model PriceBook
- * The price book as a whole: one row. Every change of a price or a tax rate makes a new revision.
+ * The price book as a whole: one row, which whoever changes a price or a tax rate locks first.
  */
 export type PriceBookModel = runtime.Types.Result.DefaultSelection<Prisma.$PriceBookPayload>
 
@@ -338,6 +338,9 @@ export type $PriceBookPayload<ExtArgs extends runtime.Types.Extensions.InternalA
   objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: boolean
+    /**
+     * Counts the changes.
+     */
     revision: bigint
     /**
      * Prices that began or ended up to here were told to the watchers.

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Quote
- * A binding offer: what it says never changes (`content`, a Quote), its state does.
+ * A binding offer. In SQL: a trigger keeps everything but state and reference as it was (quotes_immutable).
  */
 export type QuoteModel = runtime.Types.Result.DefaultSelection<Prisma.$QuotePayload>
 
@@ -37,31 +37,25 @@ export type QuoteSumAggregateOutputType = {
 export type QuoteMinAggregateOutputType = {
   quoteId: string | null
   content: runtime.Bytes | null
-  customerId: string | null
   state: number | null
   reference: string | null
   expireTime: Date | null
-  createTime: Date | null
 }
 
 export type QuoteMaxAggregateOutputType = {
   quoteId: string | null
   content: runtime.Bytes | null
-  customerId: string | null
   state: number | null
   reference: string | null
   expireTime: Date | null
-  createTime: Date | null
 }
 
 export type QuoteCountAggregateOutputType = {
   quoteId: number
   content: number
-  customerId: number
   state: number
   reference: number
   expireTime: number
-  createTime: number
   _all: number
 }
 
@@ -77,31 +71,25 @@ export type QuoteSumAggregateInputType = {
 export type QuoteMinAggregateInputType = {
   quoteId?: true
   content?: true
-  customerId?: true
   state?: true
   reference?: true
   expireTime?: true
-  createTime?: true
 }
 
 export type QuoteMaxAggregateInputType = {
   quoteId?: true
   content?: true
-  customerId?: true
   state?: true
   reference?: true
   expireTime?: true
-  createTime?: true
 }
 
 export type QuoteCountAggregateInputType = {
   quoteId?: true
   content?: true
-  customerId?: true
   state?: true
   reference?: true
   expireTime?: true
-  createTime?: true
   _all?: true
 }
 
@@ -194,11 +182,9 @@ export type QuoteGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalAr
 export type QuoteGroupByOutputType = {
   quoteId: string
   content: runtime.Bytes
-  customerId: string
   state: number
   reference: string
   expireTime: Date
-  createTime: Date
   _count: QuoteCountAggregateOutputType | null
   _avg: QuoteAvgAggregateOutputType | null
   _sum: QuoteSumAggregateOutputType | null
@@ -227,21 +213,17 @@ export type QuoteWhereInput = {
   NOT?: Prisma.QuoteWhereInput | Prisma.QuoteWhereInput[]
   quoteId?: Prisma.UuidFilter<"Quote"> | string
   content?: Prisma.BytesFilter<"Quote"> | runtime.Bytes
-  customerId?: Prisma.StringFilter<"Quote"> | string
   state?: Prisma.IntFilter<"Quote"> | number
   reference?: Prisma.StringFilter<"Quote"> | string
   expireTime?: Prisma.DateTimeFilter<"Quote"> | Date | string
-  createTime?: Prisma.DateTimeFilter<"Quote"> | Date | string
 }
 
 export type QuoteOrderByWithRelationInput = {
   quoteId?: Prisma.SortOrder
   content?: Prisma.SortOrder
-  customerId?: Prisma.SortOrder
   state?: Prisma.SortOrder
   reference?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
-  createTime?: Prisma.SortOrder
 }
 
 export type QuoteWhereUniqueInput = Prisma.AtLeast<{
@@ -250,21 +232,17 @@ export type QuoteWhereUniqueInput = Prisma.AtLeast<{
   OR?: Prisma.QuoteWhereInput[]
   NOT?: Prisma.QuoteWhereInput | Prisma.QuoteWhereInput[]
   content?: Prisma.BytesFilter<"Quote"> | runtime.Bytes
-  customerId?: Prisma.StringFilter<"Quote"> | string
   state?: Prisma.IntFilter<"Quote"> | number
   reference?: Prisma.StringFilter<"Quote"> | string
   expireTime?: Prisma.DateTimeFilter<"Quote"> | Date | string
-  createTime?: Prisma.DateTimeFilter<"Quote"> | Date | string
 }, "quoteId">
 
 export type QuoteOrderByWithAggregationInput = {
   quoteId?: Prisma.SortOrder
   content?: Prisma.SortOrder
-  customerId?: Prisma.SortOrder
   state?: Prisma.SortOrder
   reference?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
-  createTime?: Prisma.SortOrder
   _count?: Prisma.QuoteCountOrderByAggregateInput
   _avg?: Prisma.QuoteAvgOrderByAggregateInput
   _max?: Prisma.QuoteMaxOrderByAggregateInput
@@ -278,91 +256,73 @@ export type QuoteScalarWhereWithAggregatesInput = {
   NOT?: Prisma.QuoteScalarWhereWithAggregatesInput | Prisma.QuoteScalarWhereWithAggregatesInput[]
   quoteId?: Prisma.UuidWithAggregatesFilter<"Quote"> | string
   content?: Prisma.BytesWithAggregatesFilter<"Quote"> | runtime.Bytes
-  customerId?: Prisma.StringWithAggregatesFilter<"Quote"> | string
   state?: Prisma.IntWithAggregatesFilter<"Quote"> | number
   reference?: Prisma.StringWithAggregatesFilter<"Quote"> | string
   expireTime?: Prisma.DateTimeWithAggregatesFilter<"Quote"> | Date | string
-  createTime?: Prisma.DateTimeWithAggregatesFilter<"Quote"> | Date | string
 }
 
 export type QuoteCreateInput = {
   quoteId: string
   content: runtime.Bytes
-  customerId: string
-  state?: number
+  state: number
   reference?: string
   expireTime: Date | string
-  createTime?: Date | string
 }
 
 export type QuoteUncheckedCreateInput = {
   quoteId: string
   content: runtime.Bytes
-  customerId: string
-  state?: number
+  state: number
   reference?: string
   expireTime: Date | string
-  createTime?: Date | string
 }
 
 export type QuoteUpdateInput = {
   quoteId?: Prisma.StringFieldUpdateOperationsInput | string
   content?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  customerId?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.IntFieldUpdateOperationsInput | number
   reference?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type QuoteUncheckedUpdateInput = {
   quoteId?: Prisma.StringFieldUpdateOperationsInput | string
   content?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  customerId?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.IntFieldUpdateOperationsInput | number
   reference?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type QuoteCreateManyInput = {
   quoteId: string
   content: runtime.Bytes
-  customerId: string
-  state?: number
+  state: number
   reference?: string
   expireTime: Date | string
-  createTime?: Date | string
 }
 
 export type QuoteUpdateManyMutationInput = {
   quoteId?: Prisma.StringFieldUpdateOperationsInput | string
   content?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  customerId?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.IntFieldUpdateOperationsInput | number
   reference?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type QuoteUncheckedUpdateManyInput = {
   quoteId?: Prisma.StringFieldUpdateOperationsInput | string
   content?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  customerId?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.IntFieldUpdateOperationsInput | number
   reference?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
 export type QuoteCountOrderByAggregateInput = {
   quoteId?: Prisma.SortOrder
   content?: Prisma.SortOrder
-  customerId?: Prisma.SortOrder
   state?: Prisma.SortOrder
   reference?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
-  createTime?: Prisma.SortOrder
 }
 
 export type QuoteAvgOrderByAggregateInput = {
@@ -372,21 +332,17 @@ export type QuoteAvgOrderByAggregateInput = {
 export type QuoteMaxOrderByAggregateInput = {
   quoteId?: Prisma.SortOrder
   content?: Prisma.SortOrder
-  customerId?: Prisma.SortOrder
   state?: Prisma.SortOrder
   reference?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
-  createTime?: Prisma.SortOrder
 }
 
 export type QuoteMinOrderByAggregateInput = {
   quoteId?: Prisma.SortOrder
   content?: Prisma.SortOrder
-  customerId?: Prisma.SortOrder
   state?: Prisma.SortOrder
   reference?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
-  createTime?: Prisma.SortOrder
 }
 
 export type QuoteSumOrderByAggregateInput = {
@@ -402,59 +358,55 @@ export type BytesFieldUpdateOperationsInput = {
 export type QuoteSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   quoteId?: boolean
   content?: boolean
-  customerId?: boolean
   state?: boolean
   reference?: boolean
   expireTime?: boolean
-  createTime?: boolean
 }, ExtArgs["result"]["quote"]>
 
 export type QuoteSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   quoteId?: boolean
   content?: boolean
-  customerId?: boolean
   state?: boolean
   reference?: boolean
   expireTime?: boolean
-  createTime?: boolean
 }, ExtArgs["result"]["quote"]>
 
 export type QuoteSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   quoteId?: boolean
   content?: boolean
-  customerId?: boolean
   state?: boolean
   reference?: boolean
   expireTime?: boolean
-  createTime?: boolean
 }, ExtArgs["result"]["quote"]>
 
 export type QuoteSelectScalar = {
   quoteId?: boolean
   content?: boolean
-  customerId?: boolean
   state?: boolean
   reference?: boolean
   expireTime?: boolean
-  createTime?: boolean
 }
 
-export type QuoteOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"quoteId" | "content" | "customerId" | "state" | "reference" | "expireTime" | "createTime", ExtArgs["result"]["quote"]>
+export type QuoteOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"quoteId" | "content" | "state" | "reference" | "expireTime", ExtArgs["result"]["quote"]>
 
 export type $QuotePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Quote"
   objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     quoteId: string
-    content: runtime.Bytes
-    customerId: string
     /**
-     * A QuoteState: OPEN, ACCEPTED or VOIDED. EXPIRED is OPEN after expire_time.
+     * The whole weft.pricing.v1.Quote as it was made.
+     */
+    content: runtime.Bytes
+    /**
+     * Number of weft.pricing.v1.QuoteState. OPEN after expire_time is EXPIRED, and is written down as such before anybody is told.
      */
     state: number
+    /**
+     * What it was accepted for; empty before.
+     */
     reference: string
     expireTime: Date
-    createTime: Date
   }, ExtArgs["result"]["quote"]>
   composites: {}
 }
@@ -880,11 +832,9 @@ export interface Prisma__QuoteClient<T, Null = never, ExtArgs extends runtime.Ty
 export interface QuoteFieldRefs {
   readonly quoteId: Prisma.FieldRef<"Quote", 'String'>
   readonly content: Prisma.FieldRef<"Quote", 'Bytes'>
-  readonly customerId: Prisma.FieldRef<"Quote", 'String'>
   readonly state: Prisma.FieldRef<"Quote", 'Int'>
   readonly reference: Prisma.FieldRef<"Quote", 'String'>
   readonly expireTime: Prisma.FieldRef<"Quote", 'DateTime'>
-  readonly createTime: Prisma.FieldRef<"Quote", 'DateTime'>
 }
     
 

@@ -14,8 +14,9 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model TaxRate
- * What a jurisdiction takes. In SQL: no two rates of a jurisdiction and category apply at the same time (tax_rates_no_overlap);
- * another etag with every write.
+ * What a jurisdiction takes.
+ * In SQL: bounds, an end after the start, and no two rates of a jurisdiction and category at the same time
+ * (tax_rates_no_overlap).
  */
 export type TaxRateModel = runtime.Types.Result.DefaultSelection<Prisma.$TaxRatePayload>
 
@@ -424,10 +425,6 @@ export type IntFieldUpdateOperationsInput = {
   divide?: number
 }
 
-export type DateTimeFieldUpdateOperationsInput = {
-  set?: Date | string
-}
-
 
 
 export type TaxRateSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -487,6 +484,9 @@ export type $TaxRatePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     name: string
     startTime: Date
     endTime: Date | null
+    /**
+     * Another with every write.
+     */
     etag: string
   }, ExtArgs["result"]["taxRate"]>
   composites: {}

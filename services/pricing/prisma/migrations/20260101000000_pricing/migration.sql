@@ -1,15 +1,14 @@
 -- CreateTable
 CREATE TABLE "prices" (
-    "price_id" BIGSERIAL NOT NULL,
     "sku" TEXT NOT NULL,
     "currency_code" TEXT NOT NULL,
     "min_quantity" BIGINT NOT NULL,
+    "start_time" TIMESTAMPTZ(3) NOT NULL,
+    "end_time" TIMESTAMPTZ(3),
     "unit_minor_units" BIGINT NOT NULL,
     "tax_inclusive" BOOLEAN NOT NULL,
-    "start_time" TIMESTAMPTZ(6),
-    "end_time" TIMESTAMPTZ(6),
 
-    CONSTRAINT "prices_pkey" PRIMARY KEY ("price_id")
+    CONSTRAINT "prices_pkey" PRIMARY KEY ("sku","currency_code","min_quantity","start_time")
 );
 
 -- CreateTable
@@ -19,8 +18,8 @@ CREATE TABLE "tax_rates" (
     "tax_category" TEXT NOT NULL,
     "rate_ppm" INTEGER NOT NULL,
     "name" TEXT NOT NULL,
-    "start_time" TIMESTAMPTZ(6) NOT NULL,
-    "end_time" TIMESTAMPTZ(6),
+    "start_time" TIMESTAMPTZ(3) NOT NULL,
+    "end_time" TIMESTAMPTZ(3),
     "etag" UUID NOT NULL DEFAULT uuidv7(),
 
     CONSTRAINT "tax_rates_pkey" PRIMARY KEY ("tax_rate_id")
@@ -30,11 +29,9 @@ CREATE TABLE "tax_rates" (
 CREATE TABLE "quotes" (
     "quote_id" UUID NOT NULL,
     "content" BYTEA NOT NULL,
-    "customer_id" TEXT NOT NULL,
-    "state" SMALLINT NOT NULL DEFAULT 1,
+    "state" SMALLINT NOT NULL,
     "reference" TEXT NOT NULL DEFAULT '',
-    "expire_time" TIMESTAMPTZ(6) NOT NULL,
-    "create_time" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "expire_time" TIMESTAMPTZ(3) NOT NULL,
 
     CONSTRAINT "quotes_pkey" PRIMARY KEY ("quote_id")
 );
@@ -44,8 +41,6 @@ CREATE TABLE "items" (
     "sku" TEXT NOT NULL,
     "name" TEXT NOT NULL,
     "tax_category" TEXT NOT NULL,
-    "deleted" BOOLEAN NOT NULL,
-    "update_time" TIMESTAMPTZ(6) NOT NULL,
     "listing" BIGINT NOT NULL,
 
     CONSTRAINT "items_pkey" PRIMARY KEY ("sku")
@@ -75,27 +70,60 @@ CREATE TABLE "idempotency_keys" (
     "principal" TEXT NOT NULL,
     "request_id" UUID NOT NULL,
     "request_hash" BYTEA NOT NULL,
-    "response" BYTEA NOT NULL DEFAULT '\x'::bytea,
+    "response" BYTEA NOT NULL DEFAULT '\x',
     "create_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
     CONSTRAINT "idempotency_keys_pkey" PRIMARY KEY ("rpc","principal","request_id")
 );
 
+-- CreateTable
+CREATE TABLE "changes" (
+    "position" BIGSERIAL NOT NULL,
+    "transaction" xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    "topic" TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    "payload" BYTEA NOT NULL,
+    "create_time" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+
+    CONSTRAINT "changes_pkey" PRIMARY KEY ("position")
+);
+
+-- CreateTable
+CREATE TABLE "changes_horizon" (
+    "id" BOOLEAN NOT NULL,
+    "transaction" xid8 NOT NULL,
+
+    CONSTRAINT "changes_horizon_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateIndex
+CREATE INDEX "prices_start_time_idx" ON "prices"("start_time");
+
+-- CreateIndex
+CREATE INDEX "prices_end_time_idx" ON "prices"("end_time");
+
 -- CreateIndex
 CREATE INDEX "tax_rates_jurisdiction_tax_category_start_time_idx" ON "tax_rates"("jurisdiction", "tax_category", "start_time");
 
 -- CreateIndex
+CREATE INDEX "quotes_expire_time_idx" ON "quotes"("expire_time");
+
+-- CreateIndex
 CREATE INDEX "idempotency_keys_create_time_idx" ON "idempotency_keys"("create_time");
+
+-- CreateIndex
+CREATE INDEX "changes_order" ON "changes"("transaction", "position");
+
+-- CreateIndex
+CREATE INDEX "changes_by_time" ON "changes"("create_time");
 
 -- What Prisma's language cannot say.
 
 ALTER TABLE prices
-  ADD CONSTRAINT prices_bounds CHECK (unit_minor_units >= 0 AND min_quantity >= 1),
+  ADD CONSTRAINT prices_bounds CHECK (unit_minor_units BETWEEN 0 AND 1000000000000 AND min_quantity >= 1),
   ADD CONSTRAINT prices_interval CHECK (end_time > start_time);
-CREATE UNIQUE INDEX prices_key ON prices (sku, currency_code, min_quantity, start_time) NULLS NOT DISTINCT;
-CREATE INDEX prices_by_start ON prices (start_time) WHERE start_time IS NOT NULL;
-CREATE INDEX prices_by_end ON prices (end_time) WHERE end_time IS NOT NULL;
 
+-- A trusted extension: the owner of the database may create it.
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 ALTER TABLE tax_rates
   ADD CONSTRAINT tax_rates_bounds CHECK (rate_ppm BETWEEN 0 AND 1000000),
@@ -103,25 +131,19 @@ ALTER TABLE tax_rates
   ADD CONSTRAINT tax_rates_no_overlap
     EXCLUDE USING gist (jurisdiction WITH =, tax_category WITH =, tstzrange(start_time, end_time) WITH &&);
 
-ALTER TABLE quotes ADD CONSTRAINT quotes_state CHECK (state BETWEEN 1 AND 3);
+ALTER TABLE quotes ADD CONSTRAINT quotes_state CHECK (state BETWEEN 1 AND 4);
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a quote is immutable';
+END $$;
+CREATE TRIGGER quotes_immutable BEFORE UPDATE ON quotes FOR EACH ROW
+  WHEN ((OLD.quote_id, OLD.content, OLD.expire_time) IS DISTINCT FROM (NEW.quote_id, NEW.content, NEW.expire_time))
+  EXECUTE FUNCTION refuse_change();
 
 ALTER TABLE item_copy ADD CONSTRAINT item_copy_one CHECK (id);
 ALTER TABLE price_book ADD CONSTRAINT price_book_one CHECK (id);
 INSERT INTO item_copy DEFAULT VALUES;
 INSERT INTO price_book DEFAULT VALUES;
 
--- The log of changes: runtime/src/data/README.md.
-CREATE TABLE changes (
-  position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
-  topic text NOT NULL,
-  key text NOT NULL,
-  payload bytea NOT NULL,
-  create_time timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX changes_order ON changes (transaction, position);
-CREATE INDEX changes_by_time ON changes (create_time);
-CREATE TABLE changes_horizon (
-  id boolean PRIMARY KEY CHECK (id),
-  transaction xid8 NOT NULL
-);
+ALTER TABLE changes_horizon ADD CONSTRAINT changes_horizon_one CHECK (id);

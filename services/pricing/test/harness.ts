@@ -1,0 +1,183 @@
+/**
+ * Pricing for tests: the real services on a real socket and a real database, with typed clients. The test takes the part of the
+ * sidecars: it says who calls, and it is the way to inventory.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { type Client, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { policies } from '@weft/gen/weft/policy.ts';
+import { PriceSchema } from '@weft/gen/weft/pricing/v1/price_pb.js';
+import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
+import { QuoteService } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
+import { TaxRateSchema } from '@weft/gen/weft/pricing/v1/tax_rate_pb.js';
+import { TaxService } from '@weft/gen/weft/pricing/v1/tax_service_pb.js';
+import { AddressSchema } from '@weft/gen/weft/type/v1/address_pb.js';
+import { openPool } from '@weft/runtime/data/pool';
+import { reasonOf } from '@weft/runtime/errors/fail';
+import { serve } from '@weft/runtime/server/serve';
+import type { Pool } from 'pg';
+import { testDatabase } from '../../../dev/src/testing.ts';
+import { openPricing, type PricingOptions } from '../src/pricing.ts';
+
+/** The services' clients, as one caller. */
+export type Clients = {
+  readonly prices: Client<typeof PriceService>;
+  readonly taxes: Client<typeof TaxService>;
+  readonly quotes: Client<typeof QuoteService>;
+};
+
+/** Pricing as a test sees it. The test itself calls as `shipping`. */
+export type TestPricing = Clients & {
+  /** Clients of another workload; of a user, when the edge says so. */
+  as(workload: string, subject?: string): Clients;
+  /** For looking at the tables, and for turning back time. */
+  readonly pool: Pool;
+  /** A second replica on the same database. Stopped with the first. */
+  replica(): Promise<Clients>;
+  stop(): Promise<void>;
+};
+
+/** Where nobody listens: inventory is away. */
+export const NOWHERE = 'unix:/nonexistent/inventory.sock';
+
+/** Starts pricing on an empty database. */
+export async function startPricing(options: Partial<PricingOptions> = {}): Promise<TestPricing> {
+  const database = await testDatabase('pricing');
+  const started: { stop(): Promise<void> }[] = [];
+  const start = async () => {
+    const pricing = openPricing({ egress: NOWHERE, sweepIntervalMs: 50, ...options, databaseUrl: database.url });
+    const server = await serve({
+      workload: 'pricing',
+      listen: '127.0.0.1:0',
+      policy: policies,
+      services: pricing.services,
+      drain: { noticeMs: 0 },
+    });
+    started.push({
+      async stop() {
+        await server.close();
+        await pricing.close();
+      },
+    });
+    return (workload: string, subject?: string) => clientsOf(server.address, workload, subject);
+  };
+  const as = await start();
+  const pool = openPool({ databaseUrl: database.url, workload: 'test', maxConnections: 4 });
+  return {
+    ...as('shipping'),
+    as,
+    pool,
+    replica: async () => (await start())('shipping'),
+    async stop() {
+      for (const one of started) {
+        await one.stop();
+      }
+      await pool.end();
+      await database.drop();
+    },
+  };
+}
+
+function clientsOf(address: string, workload: string, subject: string | undefined): Clients {
+  const transport = createGrpcTransport({
+    baseUrl: `http://${address}`,
+    interceptors: [
+      (next) => (request) => {
+        request.header.set('x-forwarded-client-cert', `URI=spiffe://weft.local/${workload}`);
+        if (subject !== undefined) {
+          const claims = JSON.stringify({ sub: subject });
+          request.header.set('x-weft-claims', Buffer.from(claims).toString('base64url'));
+        }
+        return next(request);
+      },
+    ],
+  });
+  return {
+    prices: createClient(PriceService, transport),
+    taxes: createClient(TaxService, transport),
+    quotes: createClient(QuoteService, transport),
+  };
+}
+
+/** A new request id. */
+export const requestId = (): string => randomUUID();
+
+/** What a call fails with: its reason, or what came instead. */
+export async function reasonFrom(call: Promise<unknown>): Promise<unknown> {
+  const error = await call.then(
+    (value) => value,
+    (caught: unknown) => caught,
+  );
+  return reasonOf(error) ?? error;
+}
+
+/** A price in minor units; what is not given is ordinary. */
+export function aPrice(sku: string, minorUnits: bigint, more: PriceInit & { currencyCode?: string } = {}) {
+  const { currencyCode = 'EUR', ...rest } = more;
+  const unitPrice = { currencyCode, minorUnits };
+  return create(PriceSchema, { sku, unitPrice, minQuantity: 1n, taxInclusive: true, ...rest });
+}
+
+type PriceInit = Omit<MessageInitShape<typeof PriceSchema>, '$typeName' | '$unknown' | 'sku' | 'unitPrice'>;
+
+/** Writes prices. */
+export function putPrices({ prices }: Clients, ...list: ReturnType<typeof aPrice>[]) {
+  return prices.batchUpsertPrices({ requestId: requestId(), prices: list });
+}
+
+type RateInit = Omit<MessageInitShape<typeof TaxRateSchema>, '$typeName' | '$unknown'>;
+
+/** A tax rate; what is not given is ordinary: in force since 2020. */
+export function aRate(rate: RateInit) {
+  return create(TaxRateSchema, {
+    jurisdiction: 'DE',
+    taxCategory: 'standard',
+    ratePpm: 190_000,
+    name: 'MwSt.',
+    startTime: at('2020-01-01T00:00:00Z'),
+    ...rate,
+  });
+}
+
+/** Creates a tax rate. */
+export async function putRate({ taxes }: Clients, rate: RateInit = {}) {
+  const { taxRate } = await taxes.createTaxRate({ requestId: requestId(), taxRate: aRate(rate) });
+  return taxRate ?? create(TaxRateSchema);
+}
+
+/** An address of which only the place matters. */
+export function place(countryCode: string, regionCode = '') {
+  return create(AddressSchema, { countryCode, regionCode });
+}
+
+/** An instant as the contract writes it. */
+export function at(iso: string) {
+  const ms = Date.parse(iso);
+  return { seconds: BigInt(Math.floor(ms / 1_000)), nanos: (((ms % 1_000) + 1_000) % 1_000) * 1_000_000 };
+}
+
+/** An instant so many milliseconds from now. */
+export const fromNow = (ms: number) => at(new Date(Date.now() + ms).toISOString());
+
+/** Waits for something to become true, and says what it was when it does not. */
+export async function eventually<T>(
+  look: () => Promise<T>,
+  isSo: (value: T) => boolean,
+  withinMs = 10_000,
+): Promise<T> {
+  const endMs = performance.now() + withinMs;
+  for (;;) {
+    const value = await look();
+    if (isSo(value)) {
+      return value;
+    }
+    if (performance.now() > endMs) {
+      throw new Error(
+        `after ${withinMs} ms it is still ${JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
