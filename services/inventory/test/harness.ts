@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Client, createClient } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
@@ -56,9 +56,13 @@ export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<Te
     drain: { noticeMs: 0 },
   });
   const pool = openPool({ databaseUrl: database.url, workload: 'test', maxConnections: 4 });
+  const connections: Http2SessionManager[] = [];
   const as = (workload: string): Clients => {
+    const sessionManager = new Http2SessionManager(`http://${server.address}`);
+    connections.push(sessionManager);
     const transport = createGrpcTransport({
       baseUrl: `http://${server.address}`,
+      sessionManager,
       interceptors: [
         (next) => (request) => {
           request.header.set('x-forwarded-client-cert', `URI=spiffe://weft.local/${workload}`);

@@ -1,0 +1,201 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { ImportStockRequestSchema } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { reasonOf } from '@weft/runtime/errors/fail';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { addItem, addLocation, levelAt, requestId, startInventory, type TestInventory } from './harness.ts';
+import { checkInvariants } from './invariants.ts';
+
+let inventory: TestInventory;
+beforeAll(async () => {
+  inventory = await startInventory();
+  await addLocation(inventory, { locationId: 'north' });
+  await addLocation(inventory, { locationId: 'south' });
+});
+afterAll(async () => {
+  await checkInvariants(inventory.pool);
+  await inventory.stop();
+});
+
+type Chunk = MessageInitShape<typeof ImportStockRequestSchema>;
+
+async function* stream(chunks: readonly Chunk[]) {
+  yield* chunks;
+}
+
+const importStock = (chunks: readonly Chunk[]) => inventory.stock.importStock(stream(chunks));
+const reasonFrom = (call: Promise<unknown>) =>
+  call.then(
+    () => undefined,
+    (error: unknown) => reasonOf(error) ?? error,
+  );
+const row = (sku: string, onHand: number, safety = 0, locationId = 'north') => ({
+  sku,
+  locationId,
+  onHand: BigInt(onHand),
+  safety: BigInt(safety),
+});
+
+let skus = 0;
+async function newItem(): Promise<string> {
+  skus += 1;
+  const sku = `I-${skus}`;
+  await addItem(inventory, { sku });
+  return sku;
+}
+
+test('sets what is on hand and what is kept back, and books the difference', async () => {
+  const [a, b] = [await newItem(), await newItem()];
+  const first = [{ requestId: requestId(), firstLine: 2n, rows: [row(a, 10, 2), row(b, 0), row(a, 5, 0, 'south')] }];
+  expect(await importStock(first)).toMatchObject({
+    changedCount: 2n,
+    unchangedCount: 1n,
+    skippedCount: 0n,
+    errors: [],
+  });
+  expect(await levelAt(inventory, a, 'north')).toMatchObject({ onHand: 10n, safety: 2n, available: 8n });
+
+  const id = requestId();
+  const second = [{ requestId: id, firstLine: 1n, rows: [row(a, 4, 2), row(a, 5, 1, 'south')] }];
+  expect(await importStock(second)).toMatchObject({ changedCount: 2n, unchangedCount: 0n });
+  const { ledgerEntries } = await inventory.stock.listLedgerEntries({ sku: a });
+  expect(ledgerEntries.map(({ onHandDelta, reason, source }) => [onHandDelta, reason, source]).slice(0, 1)).toEqual([
+    [-6n, StockReason.IMPORTED, id],
+  ]);
+  // Safety alone is no booking.
+  expect(ledgerEntries).toHaveLength(3);
+});
+
+test('an import that broke off is sent again whole: what was applied is not applied twice', async () => {
+  const sku = await newItem();
+  const id = requestId();
+  const [one, two] = [
+    { requestId: id, firstLine: 1n, rows: [row(sku, 10)] },
+    { requestId: id, firstLine: 2n, rows: [row(sku, 20, 0, 'south')] },
+  ];
+  const first = await importStock([one]);
+  // Meanwhile somebody sells; the repetition must not undo that.
+  await inventory.stock.adjustStock({
+    requestId: requestId(),
+    sku,
+    locationId: 'north',
+    delta: -4n,
+    reason: StockReason.CORRECTION,
+  });
+  expect(await importStock([one])).toEqual(first);
+  expect(await importStock([one, two])).toMatchObject({ changedCount: 2n });
+  expect(await levelAt(inventory, sku, 'north')).toMatchObject({ onHand: 6n });
+  expect(await levelAt(inventory, sku, 'south')).toMatchObject({ onHand: 20n });
+  const other = { ...one, rows: [row(sku, 11)] };
+  expect(await reasonFrom(importStock([other]))).toBe('REQUEST_ID_REUSED');
+});
+
+test('a chunk with errors is skipped whole and told by line; the others go on', async () => {
+  const [good, held, gone] = [await newItem(), await newItem(), await newItem()];
+  await importStock([{ requestId: requestId(), firstLine: 1n, rows: [row(held, 5)] }]);
+  await inventory.reservations.createReservation({
+    requestId: requestId(),
+    lines: [{ sku: held, quantity: 3n }],
+    ttl: { seconds: 60n },
+  });
+  await inventory.items.deleteItem({ requestId: requestId(), sku: gone });
+  const id = requestId();
+  const chunks = [
+    {
+      requestId: id,
+      firstLine: 10n,
+      rows: [
+        row(good, 1),
+        row('I-NONE', 1),
+        row(gone, 1),
+        row('a b\0', 1),
+        row(good, 1, 0, 'nowhere'),
+        row(good, -1, 0, 'south'),
+        row(held, 2),
+        row(held, 2_000_000_000, 0, 'south'),
+        row(good, 2),
+        row(held, 4, -1, 'south'),
+      ],
+    },
+    { requestId: id, firstLine: 100n, rows: [row(good, 7)] },
+  ];
+  const response = await importStock(chunks);
+  expect(response).toMatchObject({ changedCount: 1n, unchangedCount: 0n, skippedCount: 10n });
+  expect(response.errors.map(({ line, reason }) => `${line} ${reason}`)).toEqual([
+    '11 ITEM_NOT_FOUND',
+    '12 ITEM_NOT_FOUND',
+    '13 ITEM_NOT_FOUND',
+    '14 LOCATION_NOT_FOUND',
+    '15 QUANTITY_OUT_OF_RANGE',
+    '16 INSUFFICIENT_STOCK',
+    '17 QUANTITY_OUT_OF_RANGE',
+    '18 IMPORT_ROW_DUPLICATE',
+    '19 QUANTITY_OUT_OF_RANGE',
+  ]);
+  expect(response.errors.every(({ message }) => message.length > 10)).toBe(true);
+  expect(await levelAt(inventory, good, 'north')).toMatchObject({ onHand: 7n });
+  expect(await levelAt(inventory, held, 'north')).toMatchObject({ onHand: 5n });
+  // A skipped chunk left no key: mended, it is applied.
+  const mended = { requestId: id, firstLine: 10n, rows: [row(good, 1, 0, 'south')] };
+  expect(await importStock([mended])).toMatchObject({ changedCount: 1n });
+});
+
+test('chunks come in order, of one import', async () => {
+  const sku = await newItem();
+  const id = requestId();
+  const chunk = (firstLine: bigint, of = id) => ({
+    requestId: of,
+    firstLine,
+    rows: [row(sku, 1), row(sku, 1, 0, 'south')],
+  });
+  expect(await reasonFrom(importStock([chunk(1n), chunk(2n)]))).toBe('IMPORT_CHUNK_INVALID');
+  expect(await reasonFrom(importStock([chunk(1n), chunk(3n, requestId())]))).toBe('IMPORT_CHUNK_INVALID');
+  expect(await reasonFrom(importStock([chunk(1n, '')]))).toBe('INVALID_FIELD');
+  expect(await reasonFrom(importStock([{ ...chunk(1n), rows: [] }]))).toBe('INVALID_FIELD');
+  expect(await reasonFrom(importStock([chunk(1n), chunk(9n)]))).toBe(undefined);
+});
+
+test('an import without any chunk changes nothing', async () => {
+  expect(await importStock([])).toMatchObject({ changedCount: 0n, unchangedCount: 0n, skippedCount: 0n, errors: [] });
+});
+
+test('of many errors the first 1,000 are told', async () => {
+  const id = requestId();
+  const rows = Array.from({ length: 700 }, (_, index) => row(`I-NONE-${index}`, 1));
+  const chunks = [1n, 701n, 1_401n].map((firstLine) => ({ requestId: id, firstLine, rows }));
+  const response = await importStock(chunks);
+  expect(response.skippedCount).toBe(2_100n);
+  expect(response.errors).toHaveLength(1_000);
+  expect(response.errors.at(-1)?.line).toBe(1_000n);
+});
+
+test('imports of the same rows in opposite order, with reservations between them, all end', async () => {
+  const items = await Promise.all(Array.from({ length: 20 }, newItem));
+  const rows = items.flatMap((sku) => [row(sku, 50), row(sku, 50, 0, 'south')]);
+  await importStock([{ requestId: requestId(), firstLine: 1n, rows }]);
+  const outcomes = await Promise.all(
+    Array.from({ length: 12 }, (_, index) =>
+      index % 2 === 0
+        ? reasonFrom(
+            importStock([
+              {
+                requestId: requestId(),
+                firstLine: 1n,
+                rows: (index % 4 === 0 ? rows : [...rows].reverse()).map((one) => ({
+                  ...one,
+                  onHand: 50n + BigInt(index),
+                })),
+              },
+            ]),
+          )
+        : reasonFrom(
+            inventory.reservations.createReservation({
+              requestId: requestId(),
+              lines: (index % 4 === 1 ? items : [...items].reverse()).map((sku) => ({ sku, quantity: 2n })),
+              ttl: { seconds: 60n },
+            }),
+          ),
+    ),
+  );
+  expect(outcomes).toEqual(outcomes.map(() => undefined));
+});
