@@ -74,7 +74,7 @@ export async function openShipping({ databaseUrl, egress, times }: ShippingOptio
     services: [
       implement(RateService, rateService({ pool, key, items })),
       implement(CheckoutService, checkoutService({ pool, key, items, reservations, quotes })),
-      implement(ShipmentService, shipmentService({ database, changefeed, key, runner })),
+      implement(ShipmentService, shipmentService({ database, changefeed, runner })),
     ],
     async close() {
       await Promise.all([runner.stop(), purge.stop(), changefeed.stop()]);

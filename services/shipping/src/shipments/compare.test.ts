@@ -1,6 +1,6 @@
 // The comparison that stands between an altered basket and the warehouse (trap 28).
 
-import { create } from '@bufbuild/protobuf';
+import { clone, create } from '@bufbuild/protobuf';
 import { RateSchema } from '@weft/gen/weft/shipping/v1/rate_service_pb.js';
 import {
   type PlaceShipmentRequest,
@@ -41,7 +41,7 @@ function asOffered(): PlaceShipmentRequest {
       { sku: 'A', quantity: 3n },
       { sku: 'B', quantity: 1n },
     ],
-    destination: { ...checkout.destination, $unknown: [] },
+    destination: clone(AddressSchema, checkout.destination),
     rateId: 'signed.rate',
     expectedTotal: { currencyCode: 'EUR', minorUnits: 4_200n },
   });

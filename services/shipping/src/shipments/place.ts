@@ -18,7 +18,6 @@ import { principal, requireSubject } from '@weft/runtime/server/caller';
 import type { Pool } from 'pg';
 import { type Checkout, readCheckout } from '../checkout/checkouts.ts';
 import { OFFER_COLUMNS } from '../offer.ts';
-import { readRateId } from '../rates/rate-id.ts';
 import { firstMismatch, type MismatchedField } from './compare.ts';
 import { beginSaga, type SagaRequest } from './saga/ledger.ts';
 import { responseOf, sagaOfRequest } from './saga/outcome.ts';
@@ -28,8 +27,6 @@ import { recordChange, SHIPMENT_SELECTION, type ShipmentRow, shipmentOf } from '
 /** What placing leans on. */
 export type PlaceParts = {
   readonly pool: Pool;
-  /** Key of the rate ids. */
-  readonly key: Uint8Array;
   readonly runner: SagaRunner;
 };
 
@@ -46,7 +43,7 @@ export async function placeShipment(parts: PlaceParts, request: PlaceShipmentReq
   if (earlier !== undefined) {
     return answer(await responseOf(parts.pool, earlier));
   }
-  await checkOffer(parts, request, customerId);
+  await checkOffer(parts.pool, request, customerId);
   const begun = await transaction(parts.pool, (tx) => begin(parts.runner, tx, asked, request.quoteId, customerId));
   if (begun !== undefined) {
     return answer(await responseOf(parts.pool, begun, parts.runner.run(begun)));
@@ -60,10 +57,7 @@ export async function placeShipment(parts: PlaceParts, request: PlaceShipmentReq
 }
 
 /** @throws QUOTE_NOT_FOUND, QUOTE_MISMATCH, QUOTE_EXPIRED */
-async function checkOffer({ pool, key }: PlaceParts, request: PlaceShipmentRequest, customerId: string): Promise<void> {
-  if (readRateId(request.rateId, key) === undefined) {
-    throw mismatch('rate_id', request.quoteId);
-  }
+async function checkOffer(pool: Pool, request: PlaceShipmentRequest, customerId: string): Promise<void> {
   const read = await readCheckout(pool, request.quoteId);
   if (read === undefined) {
     throw fail('QUOTE_NOT_FOUND', 'PrepareCheckout issued no quote with this id.', { quote_id: request.quoteId });

@@ -19,17 +19,15 @@ import { watchShipments } from './watch.ts';
 export type ShipmentServiceParts = {
   readonly database: Database;
   readonly changefeed: Changefeed;
-  /** Key of the rate ids. */
-  readonly key: Uint8Array;
   readonly runner: SagaRunner;
 };
 
 /** Makes the service. */
 export function shipmentService(parts: ShipmentServiceParts): ServiceImpl<typeof ShipmentService> {
-  const { database, changefeed, key, runner } = parts;
+  const { database, changefeed, runner } = parts;
   const { pool, prisma } = database;
   return {
-    placeShipment: (request) => placeShipment({ pool, key, runner }, request),
+    placeShipment: (request) => placeShipment({ pool, runner }, request),
     cancelShipment: (request) => cancelShipment({ pool, runner }, request),
     getShipment: async ({ shipmentId }) => ({ shipment: await getShipment(prisma, shipmentId, visibility()) }),
     listShipments: (request) => listShipments(prisma, request, visibility()),
