@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Failure } from './failure.ts';
 import { startMark } from './identity.ts';
@@ -122,6 +123,8 @@ describe('a mesh', () => {
         const ok = await answers(it.edgeUrl).catch((error) => error);
         if (ok === true) answered += 1;
         else failures.push(ok);
+        // Slower than the rate that a stranger may have.
+        await delay(50);
       }
     })();
     await it.restart('console');

@@ -108,6 +108,7 @@ export class Changefeed {
     const intervalMs = options.bookmarkIntervalMs ?? BOOKMARK_INTERVAL_MS;
     let cursor: Cursor;
     let bookmarkAtMs = 0;
+    let caughtUp = false;
     if (options.resumeToken === '') {
       const listed = await this.#list(options);
       for (const value of listed.result) {
@@ -117,6 +118,7 @@ export class Changefeed {
       cursor = listed.cursor;
       yield bookmark(options, cursor, listed.at);
       bookmarkAtMs = performance.now() + intervalMs;
+      caughtUp = true;
     } else {
       cursor = openToken(options, options.resumeToken);
       if (!(await isKept(this.#pool, cursor))) {
@@ -135,10 +137,11 @@ export class Changefeed {
         bookmarkAtMs = performance.now() + intervalMs;
       }
       cursor = later(cursor, upTo);
-      // Also when there were changes, but none in scope. After a resume the first one says that nothing is missing any more.
-      if (performance.now() >= bookmarkAtMs && changes.length < BATCH_MAX) {
+      // Also when there were changes, but none in scope. The first one says that nothing is missing any more.
+      if ((!caughtUp || performance.now() >= bookmarkAtMs) && changes.length < BATCH_MAX) {
         yield bookmark(options, cursor, at);
         bookmarkAtMs = performance.now() + intervalMs;
+        caughtUp = true;
       }
       if (!this.#isBehind(cursor)) {
         await this.#advances(bookmarkAtMs - performance.now(), signal);

@@ -12,8 +12,8 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_weft_type_v1_watch: GenFile;
 
 /**
- * Says that a Watch stream is alive and up to date. A stream sends one when the first listing is complete and then
- * whenever nothing else was sent for a while.
+ * Says that a Watch stream is alive and up to date. A stream sends one when the first listing is complete or all that was
+ * missed since the resume token has been told, and then whenever nothing else was sent for a while.
  *
  * @generated from message weft.type.v1.Bookmark
  */
