@@ -97,20 +97,24 @@ export function afterCommit(tx: Sql, followUp: FollowUp): void {
 }
 
 /**
- * Runs one statement that is a transaction by itself.
- *
- * @throws UNREACHABLE, DEADLINE, OVERLOADED for what befell the database.
+ * The pool for single statements, each a transaction by itself. They fail with UNREACHABLE, DEADLINE, OVERLOADED for what befell
+ * the database.
  */
+export function sqlOn(pool: Pool): Sql {
+  return {
+    query: (...statement) =>
+      pool.query(...statement).catch((error: unknown) => {
+        throw databaseError(error);
+      }),
+  };
+}
+
+/** The rows of one statement, as `sqlOn` runs it. */
 export async function query<Row extends QueryResultRow>(
   pool: Pool,
-  statement: string | QueryConfig,
-  values?: unknown[],
+  ...statement: Parameters<Sql['query']>
 ): Promise<Row[]> {
-  try {
-    return (await pool.query<Row>(statement, values)).rows;
-  } catch (error) {
-    throw databaseError(error);
-  }
+  return (await sqlOn(pool).query<Row>(...statement)).rows;
 }
 
 async function attemptOnce<T>(pool: Pool, work: (tx: Sql) => Promise<T>, begin: string): Promise<T> {

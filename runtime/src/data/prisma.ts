@@ -5,7 +5,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Pool } from 'pg';
-import { databaseError, type Sql } from './pool.ts';
+import { type Sql, sqlOn } from './pool.ts';
 
 /** What a Prisma client on a pool is made of. */
 export type JoiningPool = {
@@ -17,10 +17,20 @@ export type JoiningPool = {
   readonly extension: {
     readonly query: { $allOperations(operation: Operation): Promise<unknown> };
   };
+};
+
+/** A workload's database, for prepared statements and for Prisma. */
+export type JoinedDatabase<Prisma> = {
+  /** For transactions. */
+  readonly pool: Pool;
+  /** For single statements; fails with typed errors for what befalls the database, as all of these do. */
+  readonly sql: Sql;
   /**
-   * Runs `work`; what it does with Prisma is part of the transaction `tx`. Not `findUnique`: Prisma gathers those of one
-   * moment into one statement, whichever transactions they are of; `findFirst` does the same work.
+   * For ordinary reading and writing, one statement at a time. Not `findUnique`: Prisma gathers those of one moment into one
+   * statement, whichever transactions they are of; `findFirst` does the same work.
    */
+  readonly prisma: Prisma;
+  /** Runs `work`; what it does with Prisma is part of the transaction `tx`. */
   within<T>(tx: Sql, work: () => Promise<T>): Promise<T>;
 };
 
@@ -30,19 +40,20 @@ type Operation = { readonly args: any; readonly query: (args: any) => Promise<an
 /** Where a statement of Prisma goes, and how it failed. */
 type Route = { readonly sql: Sql; error?: unknown };
 
-/** A pool that sends Prisma's statements where the running transaction is. */
-export function joiningPool(pool: Pool): JoiningPool {
+/**
+ * Puts a Prisma client on a pool, which remains its owner's to end.
+ *
+ * @param clientOn makes the client:
+ *   `({ pool, extension }) => new PrismaClient({ adapter: new PrismaPg(pool) }).$extends(extension)`.
+ */
+export function joinedDatabase<Prisma>(pool: Pool, clientOn: (joining: JoiningPool) => Prisma): JoinedDatabase<Prisma> {
   const routes = new AsyncLocalStorage<Route>();
-  const outside: Sql = {
-    query: (...statement) =>
-      pool.query(...statement).catch((error: unknown) => {
-        throw databaseError(error);
-      }),
-  };
+  const sql = sqlOn(pool);
+  // Prisma asks the pool for each of its statements; a pool that looks the same sends them where the transaction is.
   const routed: Pool = Object.create(pool, {
     query: {
       value: (...statement: Parameters<Sql['query']>) => {
-        const route = routes.getStore() ?? { sql: outside };
+        const route = routes.getStore() ?? { sql };
         return route.sql.query(...statement).catch((error: unknown) => {
           route.error = error;
           throw error;
@@ -55,22 +66,24 @@ export function joiningPool(pool: Pool): JoiningPool {
       },
     },
   });
-  return {
-    pool: routed,
-    extension: {
-      query: {
-        $allOperations({ args, query }) {
-          const route: Route = { sql: routes.getStore()?.sql ?? outside };
-          return routes.run(route, async () => {
-            try {
-              return await query(args);
-            } catch (error) {
-              throw route.error ?? error;
-            }
-          });
-        },
+  const extension: JoiningPool['extension'] = {
+    query: {
+      $allOperations({ args, query }) {
+        const route: Route = { sql: routes.getStore()?.sql ?? sql };
+        return routes.run(route, async () => {
+          try {
+            return await query(args);
+          } catch (error) {
+            throw route.error ?? error;
+          }
+        });
       },
     },
+  };
+  return {
+    pool,
+    sql,
+    prisma: clientOn({ pool: routed, extension }),
     // Prisma's promises do nothing until they are awaited, so that is done inside as well.
     within: (tx, work) => routes.run({ sql: tx }, async () => await work()),
   };

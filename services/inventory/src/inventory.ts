@@ -8,9 +8,7 @@ import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb
 import { ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { Changefeed } from '@weft/runtime/data/changefeed';
-import { purgeChanges } from '@weft/runtime/data/changes';
-import { purgeIdempotencyKeys } from '@weft/runtime/data/idempotency';
-import { every } from '@weft/runtime/data/jobs';
+import { every, purging, type Running } from '@weft/runtime/data/jobs';
 import { openPool } from '@weft/runtime/data/pool';
 import { type Implementation, implement } from '@weft/runtime/server/implement';
 import { availabilityService } from './availability/service.ts';
@@ -36,7 +34,6 @@ export type Inventory = {
 };
 
 const SWEEP_INTERVAL_MS = 1_000;
-const PURGE_INTERVAL_MS = 600_000;
 
 /** Puts the services on a database and starts to sweep and to follow its changes. */
 export function openInventory({ databaseUrl, sweepIntervalMs = SWEEP_INTERVAL_MS }: InventoryOptions): Inventory {
@@ -44,11 +41,11 @@ export function openInventory({ databaseUrl, sweepIntervalMs = SWEEP_INTERVAL_MS
   const database = openDatabase(pool);
   const changefeed = new Changefeed({ pool, databaseUrl });
   changefeed.start();
-  const sweep = every(sweepIntervalMs, 'the sweep of expired holds', (signal) => sweepExpired(pool, signal));
-  const purge = every(PURGE_INTERVAL_MS, 'the purge of old keys and changes', async () => {
-    await purgeIdempotencyKeys(pool);
-    await purgeChanges(pool);
-  });
+  const background: readonly Running[] = [
+    changefeed,
+    every(sweepIntervalMs, 'the sweep of expired holds', (signal) => sweepExpired(pool, signal)),
+    purging(pool),
+  ];
   return {
     services: [
       implement(ItemService, itemService(database, changefeed)),
@@ -58,7 +55,7 @@ export function openInventory({ databaseUrl, sweepIntervalMs = SWEEP_INTERVAL_MS
       implement(ReservationService, reservationService(database, changefeed)),
     ],
     async close() {
-      await Promise.all([sweep.stop(), purge.stop(), changefeed.stop()]);
+      await Promise.all(background.map((running) => running.stop()));
       await database.prisma.$disconnect();
       await pool.end();
     },

@@ -12,9 +12,7 @@ import { ShipmentService } from '@weft/gen/weft/shipping/v1/shipment_service_pb.
 import type { Address } from '@weft/runtime/address';
 import { connect } from '@weft/runtime/client/connect';
 import { Changefeed } from '@weft/runtime/data/changefeed';
-import { purgeChanges } from '@weft/runtime/data/changes';
-import { purgeIdempotencyKeys } from '@weft/runtime/data/idempotency';
-import { every } from '@weft/runtime/data/jobs';
+import { every, purging, type Running } from '@weft/runtime/data/jobs';
 import { openPool } from '@weft/runtime/data/pool';
 import { type Implementation, implement } from '@weft/runtime/server/implement';
 import { checkoutService } from './checkout/checkout-service.ts';
@@ -42,7 +40,7 @@ export type Shipping = {
   close(): Promise<void>;
 };
 
-const PURGE_INTERVAL_MS = 600_000;
+const PURGE_CHECKOUTS_INTERVAL_MS = 600_000;
 
 /** Puts the services on a database, reads or makes the signing key, and begins to take up what a dead process left. */
 export async function openShipping({ databaseUrl, egress, times }: ShippingOptions): Promise<Shipping> {
@@ -65,11 +63,12 @@ export async function openShipping({ databaseUrl, egress, times }: ShippingOptio
     ...(times === undefined ? {} : { times }),
   });
   runner.start();
-  const purge = every(PURGE_INTERVAL_MS, 'the purge of what is over', async () => {
-    await purgeCheckouts(pool);
-    await purgeIdempotencyKeys(pool);
-    await purgeChanges(pool);
-  });
+  const background: readonly Running[] = [
+    changefeed,
+    runner,
+    every(PURGE_CHECKOUTS_INTERVAL_MS, 'the purge of old checkouts', () => purgeCheckouts(pool)),
+    purging(pool),
+  ];
   return {
     services: [
       implement(RateService, rateService({ pool, key, items })),
@@ -77,7 +76,7 @@ export async function openShipping({ databaseUrl, egress, times }: ShippingOptio
       implement(ShipmentService, shipmentService({ database, changefeed, runner })),
     ],
     async close() {
-      await Promise.all([runner.stop(), purge.stop(), changefeed.stop()]);
+      await Promise.all(background.map((running) => running.stop()));
       await database.prisma.$disconnect();
       await pool.end();
     },

@@ -6,8 +6,8 @@
 import type { Availability, WatchAvailabilityRequest } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import type { Change } from '@weft/runtime/data/changes';
+import { changed, lasting } from '@weft/runtime/data/watching';
 import { STOCK, stockKeyOf } from '../changes.ts';
-import { changed, lasting } from '../watch.ts';
 import { availabilityOf } from './availability.ts';
 import type { MarketReader } from './market-reader.ts';
 

@@ -6,11 +6,14 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { fail } from '@weft/runtime/errors/fail';
+import type { MaskRules } from '@weft/runtime/update-mask';
 import { isGtin } from '@weft/values/gtin';
 import type { Item as ItemRow } from '../../prisma/client/client.ts';
-import type { MaskRules } from '../update-mask.ts';
 
 export type { ItemRow };
+
+/** What a SKU looks like in a cursor. */
+export const SKU_CURSOR = /^[A-Z0-9][A-Z0-9._-]{0,63}$/;
 
 /** The columns of `items`, under the names that Prisma gives them. */
 export const ITEM_COLUMNS = `

@@ -4,12 +4,12 @@
  */
 
 import { ItemOrder } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
+import { CURSOR } from '@weft/runtime/data/page';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
-import { CURSOR } from '../page.ts';
 import { FilterError, parseFilter, type Term } from './filter.ts';
 import { conditionOf, folded, Parameters } from './filter-sql.ts';
-import { ITEM_COLUMNS, type ItemRow } from './item.ts';
+import { ITEM_COLUMNS, type ItemRow, SKU_CURSOR } from './item.ts';
 
 /** What to list. */
 export type ItemQuery = {
@@ -33,7 +33,7 @@ function textKey(expression: string, form: RegExp): SortKey {
   return { expression, written: expression, read: (placeholder) => `${placeholder}::text`, form };
 }
 
-const BY_SKU = textKey('sku', CURSOR.sku);
+const BY_SKU = textKey('sku', SKU_CURSOR);
 const BY_NAME = textKey(folded('name'), CURSOR.text);
 const BY_CATEGORY = textKey('category', CURSOR.text);
 const BY_UPDATE_TIME: SortKey = {

@@ -14,9 +14,9 @@ import {
   UpdateItemResponseSchema,
 } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
+import { mutate } from '@weft/runtime/data/mutation';
+import { closePage, openPage } from '@weft/runtime/data/page';
 import type { Database } from '../database.ts';
-import { mutate } from '../mutation.ts';
-import { closePage, openPage } from '../page.ts';
 import { itemMessage, itemNotFound } from './item.ts';
 import { cursorForm, listItems, readFilter } from './list.ts';
 import { readItem, readItems } from './read.ts';

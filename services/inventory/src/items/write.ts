@@ -14,11 +14,11 @@ import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import { check } from '@weft/runtime/server/validate';
+import { applyMask } from '@weft/runtime/update-mask';
 import { itemChange, saleChange } from '../changes.ts';
 import type { Database } from '../database.ts';
 import { isUniqueViolation } from '../errors.ts';
 import { lockStock } from '../stock/lock.ts';
-import { applyMask } from '../update-mask.ts';
 import { checkGtin, ITEM_COLUMNS, ITEM_MASK, type ItemRow, itemData, itemMessage, itemNotFound } from './item.ts';
 
 /** @throws GTIN_INVALID, ITEM_ALREADY_EXISTS */

@@ -6,10 +6,13 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type Location, LocationSchema } from '@weft/gen/weft/inventory/v1/location_pb.js';
 import { fail } from '@weft/runtime/errors/fail';
+import type { MaskRules } from '@weft/runtime/update-mask';
 import type { Location as LocationRow } from '../../prisma/client/client.ts';
-import type { MaskRules } from '../update-mask.ts';
 
 export type { LocationRow };
+
+/** What a location's id looks like in a cursor. */
+export const LOCATION_ID_CURSOR = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** The columns of `locations`, under the names that Prisma gives them. */
 export const LOCATION_COLUMNS = `

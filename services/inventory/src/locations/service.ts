@@ -12,10 +12,10 @@ import {
   LocationService,
   UpdateLocationResponseSchema,
 } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
+import { mutate } from '@weft/runtime/data/mutation';
+import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
 import type { Database } from '../database.ts';
-import { mutate } from '../mutation.ts';
-import { CURSOR, closePage, openPage } from '../page.ts';
-import { locationMessage, locationNotFound } from './location.ts';
+import { LOCATION_ID_CURSOR, locationMessage, locationNotFound } from './location.ts';
 import { createLocation, deleteLocation, updateLocation } from './write.ts';
 
 const { method } = LocationService;
@@ -33,7 +33,7 @@ export function locationService(database: Database): ServiceImpl<typeof Location
     },
 
     async listLocations(request) {
-      const page = openPage(ListLocationsRequestSchema, request, [CURSOR.integer, CURSOR.locationId]);
+      const page = openPage(ListLocationsRequestSchema, request, [CURSOR.integer, LOCATION_ID_CURSOR]);
       const [priority, locationId] = page.after ?? [];
       const rows = await prisma.location.findMany({
         ...(priority === undefined || locationId === undefined

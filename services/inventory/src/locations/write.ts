@@ -14,10 +14,10 @@ import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import { check } from '@weft/runtime/server/validate';
+import { applyMask } from '@weft/runtime/update-mask';
 import { locationChange } from '../changes.ts';
 import type { Database } from '../database.ts';
 import { isUniqueViolation } from '../errors.ts';
-import { applyMask } from '../update-mask.ts';
 import {
   checkTimeZone,
   LOCATION_COLUMNS,

@@ -16,13 +16,13 @@ import {
 } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { coalesce } from '@weft/runtime/data/coalesce';
+import { actor, mutate } from '@weft/runtime/data/mutation';
+import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
 import { transaction } from '@weft/runtime/data/pool';
 import { currentCall, detached } from '@weft/runtime/server/call';
 import { principal } from '@weft/runtime/server/caller';
 import type { Database } from '../database.ts';
 import { wholeMs } from '../duration.ts';
-import { actor, mutate } from '../mutation.ts';
-import { CURSOR, closePage, openPage } from '../page.ts';
 import { type ReservationCall, reserveOnce } from './batch.ts';
 import { inState, planMessages, readReservation, readReservations, selectReservations } from './reservation.ts';
 import { planDemand, readMarketNow, skusOf } from './supply.ts';

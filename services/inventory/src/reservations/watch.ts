@@ -4,9 +4,9 @@
 
 import type { Reservation, WatchReservationsRequest } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
+import { changed, inParts, keysOf, lasting, PART_SIZE } from '@weft/runtime/data/watching';
 import { RESERVATIONS } from '../changes.ts';
 import type { Database } from '../database.ts';
-import { changed, inParts, keysOf, lasting, PART_SIZE } from '../watch.ts';
 import { readReservations, selectReservations } from './reservation.ts';
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';

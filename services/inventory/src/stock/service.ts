@@ -9,12 +9,12 @@ import {
   StockService,
 } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
+import { actor, mutate } from '@weft/runtime/data/mutation';
+import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
 import type { Database } from '../database.ts';
-import { itemNotFound } from '../items/item.ts';
+import { itemNotFound, SKU_CURSOR } from '../items/item.ts';
 import { readItems } from '../items/read.ts';
-import { locationNotFound } from '../locations/location.ts';
-import { actor, mutate } from '../mutation.ts';
-import { CURSOR, closePage, openPage } from '../page.ts';
+import { LOCATION_ID_CURSOR, locationNotFound } from '../locations/location.ts';
 import { adjust } from './adjust.ts';
 import { importStock } from './import-stream.ts';
 import { listLedger } from './ledger.ts';
@@ -40,7 +40,7 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
     },
 
     async listStockLevels(request) {
-      const page = openPage(ListStockLevelsRequestSchema, request, [CURSOR.sku, CURSOR.locationId]);
+      const page = openPage(ListStockLevelsRequestSchema, request, [SKU_CURSOR, LOCATION_ID_CURSOR]);
       const [sku, locationId] = page.after ?? [];
       const after = sku === undefined || locationId === undefined ? FIRST_LEVEL : { sku, locationId };
       const levels = await listLevels(sql, request.locationId, after, page.size + 1);

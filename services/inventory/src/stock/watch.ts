@@ -4,9 +4,9 @@
 
 import type { StockLevel, WatchStockLevelsRequest } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
+import { changed, inParts, lasting, PART_SIZE } from '@weft/runtime/data/watching';
 import { STOCK, stockKeyOf } from '../changes.ts';
 import type { Database } from '../database.ts';
-import { changed, inParts, lasting, PART_SIZE } from '../watch.ts';
 import { levelMessage } from './level.ts';
 import { FIRST_LEVEL, listLevels, readLevelsAt } from './read.ts';
 

@@ -8,13 +8,13 @@ import {
 } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js';
 import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
 import { fail } from '@weft/runtime/errors/fail';
-import type { PrismaClient } from '../../prisma/client/client.ts';
+import type { Database } from '../database.ts';
 import { shipmentOf } from './shipment.ts';
 import type { Visibility } from './visibility.ts';
 
 /** @throws SHIPMENT_NOT_FOUND */
 export async function getShipment(
-  prisma: PrismaClient,
+  prisma: Database['prisma'],
   shipmentId: string,
   { customerId }: Visibility,
 ): Promise<Shipment> {
@@ -29,7 +29,7 @@ export async function getShipment(
 
 /** @throws PAGE_TOKEN_INVALID */
 export async function listShipments(
-  prisma: PrismaClient,
+  prisma: Database['prisma'],
   request: ListShipmentsRequest,
   { customerId }: Visibility,
 ): Promise<{ shipments: Shipment[]; nextPageToken: string }> {
