@@ -6,6 +6,7 @@ import type { Contract } from './contract/contract.ts';
 import { formatProblems, type Problem } from './contract/problem.ts';
 import { readContract } from './contract/read.ts';
 import { settle } from './contract/settle.ts';
+import { renderExposedServices } from './exposed-services.ts';
 import type { OutputFile } from './output.ts';
 import { renderPolicyTable } from './policy-table.ts';
 import { renderReference } from './reference/render.ts';
@@ -24,6 +25,8 @@ export interface Input {
   readonly topologies: readonly TopologyFile[];
   /** Where to write the policy table, below the output folder. Absent: not at all. */
   readonly policyTable?: string | undefined;
+  /** Where to write the list of the services that the edge exposes, below the output folder. Absent: not at all. */
+  readonly exposedServices?: string | undefined;
   /** Where to write the API reference, below the output folder. Absent: not at all. */
   readonly reference?: string | undefined;
 }
@@ -47,6 +50,9 @@ export function compile(input: Input): OutputFile[] {
   const contract = settle(declared);
   return [
     ...(input.policyTable ? [{ name: input.policyTable, content: renderPolicyTable(contract) }] : []),
+    ...(input.exposedServices
+      ? [{ name: input.exposedServices, content: renderExposedServices(input.exposedServices, { ...input, contract }) }]
+      : []),
     ...renderMeshes(contract, input.topologies),
     ...(input.reference ? renderReference(input.reference, { ...input, declared, contract }) : []),
   ];

@@ -8,6 +8,8 @@ export interface PluginOptions {
   readonly topologies: string | undefined;
   /** Where the policy table goes, below the plugin's `out`. Absent: none is written. */
   readonly policyTable: string | undefined;
+  /** Where the list of exposed services goes, below the plugin's `out`: in the folder of protoc-gen-es. Absent: none is written. */
+  readonly exposedServices: string | undefined;
   /** Where the API reference goes, below the plugin's `out`. Absent: none is written. */
   readonly reference: string | undefined;
 }
@@ -16,6 +18,7 @@ const names: Readonly<Record<string, keyof PluginOptions>> = {
   source_root: 'sourceRoot',
   topologies: 'topologies',
   policy_table: 'policyTable',
+  exposed_services: 'exposedServices',
   reference: 'reference',
 };
 
@@ -32,6 +35,6 @@ export function parseOptions(parameter: string): PluginOptions {
     }
     options[key] = value.replace(/\/$/, '');
   }
-  const { sourceRoot = '', topologies, policyTable, reference } = options;
-  return { sourceRoot, topologies, policyTable, reference };
+  const { sourceRoot = '', topologies, policyTable, exposedServices, reference } = options;
+  return { sourceRoot, topologies, policyTable, exposedServices, reference };
 }

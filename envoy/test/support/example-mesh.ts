@@ -1,13 +1,14 @@
 /** The example contracts as a running mesh: three real Envoys with the generated bootstraps, and scripted services behind them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority, spiffeId } from '../../../dev/src/authority.ts';
 import { ensureCertificates, rotate } from '../../../dev/src/certificates.ts';
 import { envoyBinary } from '../../../dev/src/envoy-binary.ts';
 import { freePort } from '../../../dev/src/ports.ts';
+import { askSocket, type SocketAnswer } from '../../../dev/src/socket-request.ts';
 import { TokenMint } from '../../../dev/src/tokens.ts';
 import { waitFor } from '../../../dev/src/wait.ts';
 import { compileProtos, testFolder } from './compile.ts';
@@ -37,7 +38,7 @@ export interface ExampleMesh {
   accessLog(workload: Workload): Record<string, unknown>[];
   /** Gives a workload a new certificate. */
   rotate(workload: Workload): Promise<void>;
-  admin(workload: Workload, path: string): Promise<{ status: number; body: string }>;
+  admin(workload: Workload, path: string): Promise<SocketAnswer>;
   stop(): Promise<void>;
 }
 
@@ -73,7 +74,10 @@ export async function startExampleMesh(): Promise<ExampleMesh> {
     writeBootstraps(state, { '8080': edgePort, '4318': collector.port });
     const binary = await envoyBinary();
     for (const workload of workloads) processes.push(startEnvoy(binary, state, workload));
-    const admin = (workload: Workload, path: string) => ask(join(state, `run/${workload}.admin.sock`), path);
+    const admin = (workload: Workload, path: string) => {
+      const method = path.startsWith('/healthcheck') ? 'POST' : 'GET';
+      return askSocket(join(state, `run/${workload}.admin.sock`), path, { method });
+    };
     for (const workload of workloads) await ready(workload, admin);
     return {
       shelf,
@@ -146,22 +150,6 @@ async function endProcess(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');
   await ended;
-}
-
-function ask(socketPath: string, path: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const method = path.startsWith('/healthcheck') ? 'POST' : 'GET';
-    const call = request({ socketPath, path, method }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    });
-    call.on('error', reject);
-    call.end();
-  });
 }
 
 async function listenForSpans(spans: Buffer[]): Promise<{ server: Server; port: number }> {

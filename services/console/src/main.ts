@@ -5,6 +5,7 @@
  */
 
 import { MeshService } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
+import { exposedServices } from '@weft/gen/weft/exposed.ts';
 import { policies } from '@weft/gen/weft/policy.ts';
 import { readEnvironment } from '@weft/runtime/environment';
 import { configureLog } from '@weft/runtime/log';
@@ -12,7 +13,6 @@ import { implement } from '@weft/runtime/server/implement';
 import { run } from '@weft/runtime/server/run';
 import { serve } from '@weft/runtime/server/serve';
 import { readConsoleEnvironment } from './environment.ts';
-import { exposedServices } from './mesh/exposed.ts';
 import { followHealth } from './mesh/health.ts';
 import { topologyRpcs } from './mesh/topology.ts';
 import { traceRpcs } from './mesh/traces.ts';

@@ -1,6 +1,6 @@
+import { exposedServices } from '@weft/gen/weft/exposed.ts';
 import { policies } from '@weft/gen/weft/policy.ts';
 import { expect, test } from 'vitest';
-import { exposedServices } from '../src/mesh/exposed.ts';
 
 test('reflection and health show exactly the services that have an RPC at the edge', () => {
   const routed = Object.entries(policies)
