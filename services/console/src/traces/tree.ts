@@ -37,7 +37,7 @@ export function rootOf(spans: ReadonlyMap<string, StoredSpan>): StoredSpan | und
 
 /** Whether the trace has one root, every parent, and has not grown for `QUIET_MS`. `nowMs` is of the monotonic clock. */
 export function isComplete(trace: StoredTrace, nowMs: number): boolean {
-  if (nowMs - trace.lastArrivalMs < QUIET_MS) {
+  if (nowMs < trace.lastArrivalMs + QUIET_MS) {
     return false;
   }
   let roots = 0;
