@@ -71,6 +71,11 @@ describe.each([
     expect(registry.getMessage('weft.test.v1.EchoRequest')?.fields[1]?.proto.options?.$unknown?.length).toBe(1);
   });
 
+  test('finds the details of errors, which no service names', async () => {
+    const files = await filesOf({ case: 'fileContainingSymbol', value: 'google.rpc.BadRequest.FieldViolation' });
+    expect(files.map(({ name }) => name)).toContain('google/rpc/error_details.proto');
+  });
+
   test('finds a file by name', async () => {
     const files = await filesOf({ case: 'fileByFilename', value: 'grpc/health/v1/health.proto' });
     expect(files.map(({ name }) => name)).toEqual(['grpc/health/v1/health.proto']);

@@ -8,6 +8,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { nestedTypes } from '@bufbuild/protobuf/reflect';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Code, type ServiceImpl } from '@connectrpc/connect';
+import { ErrorInfoSchema } from './errors/details.ts';
 import {
   type ReflectionRequest,
   type ReflectionResponse,
@@ -106,7 +107,8 @@ class DescriptorIndex {
 
   constructor(services: readonly DescService[]) {
     this.services = [...new Set(services.map((service) => service.typeName))].sort();
-    for (const file of reachable(services.map((service) => service.file))) {
+    // No service names the details of its errors, but who is shown an error wants to read them.
+    for (const file of reachable([...services.map((service) => service.file), ErrorInfoSchema.file])) {
       this.#files.set(file.proto.name, file);
       this.#add(file);
     }
