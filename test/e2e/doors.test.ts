@@ -68,6 +68,7 @@ describe('grpcurl', () => {
 function comparable(text: string): string {
   return text
     .replace(/"[^"]*Time": ?"[^"]*"/g, '"time"')
+    .replace(/"etag": ?"[^"]*"/g, '"etag"')
     .replace(/\s+/g, ' ')
     .replace(/([:,{[]) /g, '$1')
     .trim();
