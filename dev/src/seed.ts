@@ -4,6 +4,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { toJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
@@ -35,11 +36,24 @@ const noteName = 'sample-imported';
 /** Calls at once; a client's limit at the edge is far above what this many reach. */
 const callsAtOnce = 32;
 const rowsAtOnce = 500;
+/**
+ * Failures of a machine that is busy with something else: the same request, sent again, gets what the first one did. Internal
+ * is among them, since Envoy resets an answer that has begun when its deadline passes.
+ */
+const passing: ReadonlySet<Code> = new Set([
+  Code.Aborted,
+  Code.DeadlineExceeded,
+  Code.Internal,
+  Code.ResourceExhausted,
+  Code.Unavailable,
+]);
+const triesMax = 6;
+const firstPauseMs = 250;
 /** Within one chunk of an import of rate tables. */
 const tableRowsAtOnce = 1000;
 
 /** Imports the sample shop unless it is there. Throws Failure with the RPC's words. */
-export async function seed(mesh: Mesh, progress: Progress): Promise<void> {
+export async function seed(mesh: Pick<Mesh, 'edgeUrl' | 'stateFolder' | 'token'>, progress: Progress): Promise<void> {
   const client = edgeClient(mesh.edgeUrl, await mesh.token({ subject: 'sample-import' }));
   try {
     await progress.step('Sample shop', async (note) => {
@@ -99,13 +113,13 @@ async function importCatalogue(client: EdgeClient): Promise<number> {
 
 async function importStock(client: EdgeClient): Promise<void> {
   const id = requestId('stock', readText('stock.csv'));
-  refuseErrors('stock.csv', await client.of(StockService).importStock(chunks(id, sampleStock())));
+  refuseErrors('stock.csv', await again(() => client.of(StockService).importStock(chunks(id, sampleStock()))));
 }
 
 async function importPrices(client: EdgeClient): Promise<number> {
   const prices = samplePrices();
   const id = requestId('prices', readText('prices.csv'));
-  refuseErrors('prices.csv', await client.of(PriceService).importPrices(chunks(id, prices)));
+  refuseErrors('prices.csv', await again(() => client.of(PriceService).importPrices(chunks(id, prices))));
   return prices.length;
 }
 
@@ -129,7 +143,7 @@ async function importRateTables(client: EdgeClient): Promise<void> {
       ...inParts(zones, tableRowsAtOnce).map((part) => ({ ...head, zones: part })),
       ...inParts(rates, tableRowsAtOnce).map((part) => ({ ...head, rates: part })),
     ];
-    await client.of(RateService).importRateTable(stream(parts));
+    await again(() => client.of(RateService).importRateTable(stream(parts)));
   }
 }
 
@@ -163,13 +177,25 @@ async function each<T>(entries: readonly T[], work: (entry: T) => Promise<void>)
   const worker = async (): Promise<void> => {
     for (const entry of rest) {
       try {
-        await work(entry);
+        await again(() => work(entry));
       } catch (error) {
         if (!(error instanceof ConnectError) || error.code !== Code.AlreadyExists) throw error;
       }
     }
   };
   await Promise.all(Array.from({ length: callsAtOnce }, worker));
+}
+
+/** Repeats a request, with growing pauses, while it fails for a passing reason. */
+async function again<T>(request: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await request();
+    } catch (error) {
+      if (tries === triesMax || !(error instanceof ConnectError) || !passing.has(error.code)) throw error;
+      await delay(firstPauseMs * 2 ** (tries - 1));
+    }
+  }
 }
 
 function inParts<T>(rows: readonly T[], size: number): T[][] {
