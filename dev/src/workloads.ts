@@ -123,6 +123,13 @@ export function userCollector(variables: NodeJS.ProcessEnv = process.env): strin
   return variables.OTEL_EXPORTER_OTLP_ENDPOINT || undefined;
 }
 
+/** How metrics leave: as the user says by OpenTelemetry's standard variables, whose default without an endpoint would be the console. */
+export function metricsExporter(variables: NodeJS.ProcessEnv = process.env): string {
+  const { OTEL_METRICS_EXPORTER, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, OTEL_EXPORTER_OTLP_ENDPOINT } = variables;
+  const endpoint = OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || OTEL_EXPORTER_OTLP_ENDPOINT;
+  return OTEL_METRICS_EXPORTER || (endpoint ? 'otlp' : 'none');
+}
+
 /** Workloads, callers before those they call: the order in which a mesh stops. */
 export function callersFirst(workloads: readonly string[]): string[] {
   const calls = new Map<string, Set<string>>(workloads.map((workload) => [workload, new Set()]));
@@ -152,9 +159,10 @@ function environment(ports: Ports): Record<string, string> {
     NODE_ENV: 'development',
     NODE_COMPILE_CACHE: compileCache,
     // Traces go to the console, which shows them and passes them on; metrics go where the user wants them, or nowhere.
+    OTEL_METRICS_EXPORTER: metricsExporter(),
     OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${ports.otlp}/v1/traces`,
-    ...(collector === undefined ? { OTEL_METRICS_EXPORTER: 'none' } : { WEFT_OTLP_FORWARD: collector }),
+    ...(collector === undefined ? {} : { WEFT_OTLP_FORWARD: collector }),
     OTEL_BSP_SCHEDULE_DELAY: '500',
     WEFT_OTLP_LISTEN: `127.0.0.1:${ports.otlp}`,
     WEFT_ADMIN_SOCKETS: 'run',
