@@ -382,7 +382,8 @@ export declare type ImportStockRequest = Message<"weft.inventory.v1.ImportStockR
 export declare const ImportStockRequestSchema: GenMessage<ImportStockRequest>;
 
 /**
- * What is on hand of one item at one location. Bounds are checked row by row and reported by line, not as a refusal of the call.
+ * What is on hand of one item at one location. Slips are reported by line, so the bounds here are wider than what is taken: only
+ * what no file of a shop holds refuses the call.
  *
  * @generated from message weft.inventory.v1.StockRow
  */
