@@ -56,10 +56,8 @@ function pageFor(path: string): ReactNode {
       return <CheckoutPage />;
     case 'orders':
       return second ? <OrderPage key={second} id={second} /> : <OrdersPage />;
-    case 'trace':
-      return second ? <TracePage key={second} id={second} /> : <TracesPage />;
     case 'traces':
-      return <TracesPage />;
+      return second ? <TracePage key={second} id={second} /> : <TracesPage />;
     case 'mesh':
       return <MeshPage />;
     case 'sign-in':
@@ -72,7 +70,7 @@ function pageFor(path: string): ReactNode {
 const NAVIGATION = [
   { href: '/', label: 'Shop', holds: ['', 'item'] },
   { href: '/orders', label: 'Orders', holds: ['orders'] },
-  { href: '/traces', label: 'Traces', holds: ['traces', 'trace'] },
+  { href: '/traces', label: 'Traces', holds: ['traces'] },
   { href: '/mesh', label: 'Mesh', holds: ['mesh'] },
 ];
 

@@ -3,8 +3,10 @@
  */
 
 import type { CallStats } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
-import { formatDuration } from '../format/measures.ts';
-import { formatCallsPerSecond } from './graph.ts';
+import { toMs } from '../format/measures.ts';
+import { shortName } from '../format/names.ts';
+import { isStream } from '../rpc/policy.ts';
+import { formatCallsPerSecond, formatLatency } from './graph.ts';
 
 export function CallsTable({ calls }: { calls: readonly CallStats[] }) {
   return (
@@ -40,6 +42,9 @@ export function CallsTable({ calls }: { calls: readonly CallStats[] }) {
         <tbody>
           {calls.map((call) => {
             const quiet = call.callCount === 0n;
+            // How long a stream stayed open says nothing of its speed.
+            const latency = (value: CallStats['latencyP50']) =>
+              formatLatency(quiet || value === undefined || isStream(call.rpc) ? undefined : toMs(value));
             return (
               <tr key={`${call.caller} ${call.callee} ${call.rpc}`} data-quiet={quiet}>
                 <td>
@@ -52,15 +57,15 @@ export function CallsTable({ calls }: { calls: readonly CallStats[] }) {
                     {call.callee}
                   </span>
                 </td>
-                <th scope="row">{call.rpc.replace(/^weft\.\w+\.v\d+\./, '')}</th>
+                <th scope="row">{shortName(call.rpc)}</th>
                 <td className="number">{formatCallsPerSecond(Number(call.milliCallsPerSecond) / 1_000)}</td>
                 <td className="number" title={codes(call)} data-bad={call.failureCount > 0n}>
                   {String(call.failureCount)}
                   {call.failureCount > 0n && <small> {codes(call)}</small>}
                 </td>
-                <td className="number">{quiet ? '–' : formatDuration(call.latencyP50)}</td>
-                <td className="number">{quiet ? '–' : formatDuration(call.latencyP95)}</td>
-                <td className="number">{quiet ? '–' : formatDuration(call.latencyP99)}</td>
+                <td className="number">{latency(call.latencyP50)}</td>
+                <td className="number">{latency(call.latencyP95)}</td>
+                <td className="number">{latency(call.latencyP99)}</td>
                 <td className="number">{String(call.totalCallCount)}</td>
               </tr>
             );

@@ -3,7 +3,8 @@
  */
 
 import type { CallStats, Topology } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
-import { toMs } from '../format/measures.ts';
+import { formatMs, toMs } from '../format/measures.ts';
+import { isStream } from '../rpc/policy.ts';
 
 /** All calls from one workload to another. */
 export type Link = {
@@ -12,7 +13,7 @@ export type Link = {
   readonly callCount: number;
   readonly failureCount: number;
   readonly callsPerSecond: number;
-  /** The slowest RPC's, in milliseconds: quantiles of several RPCs cannot be added up. Undefined without calls. */
+  /** The slowest RPC's, in milliseconds: quantiles of several RPCs cannot be added up. Undefined without unary calls. */
   readonly p50Ms: number | undefined;
   readonly p95Ms: number | undefined;
   readonly rpcCount: number;
@@ -37,7 +38,7 @@ export function linksOf(calls: readonly CallStats[]): readonly Link[] {
   return [...byPair.values()].map((group) => {
     const sum = (pick: (call: CallStats) => bigint) => Number(group.reduce((total, call) => total + pick(call), 0n));
     const slowest = (pick: (call: CallStats) => CallStats['latencyP50']) => {
-      const known = group.filter(({ callCount }) => callCount > 0n).map(pick);
+      const known = group.filter(({ callCount, rpc }) => callCount > 0n && !isStream(rpc)).map(pick);
       const ms = known.flatMap((latency) => (latency === undefined ? [] : [toMs(latency)]));
       return ms.length === 0 ? undefined : Math.max(...ms);
     };
@@ -118,6 +119,11 @@ export function thickness(callsPerSecond: number): number {
 /** `12.5/s`, `0.2/s`. */
 export function formatCallsPerSecond(rate: number): string {
   return `${rate >= 100 ? Math.round(rate) : Number(rate.toFixed(1))}/s`;
+}
+
+/** A latency; Envoy measures in whole milliseconds. */
+export function formatLatency(ms: number | undefined): string {
+  return ms === undefined ? '–' : ms < 1 ? '< 1 ms' : formatMs(ms);
 }
 
 function round(value: number): number {

@@ -6,7 +6,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { MeshService, type Topology } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
 import { useState } from 'react';
 import { usePageTitle } from '../app/router.tsx';
-import { formatClock, formatDuration } from '../format/measures.ts';
+import { formatClock, toMs } from '../format/measures.ts';
 import { useRpc, useWatch } from '../rpc/context.ts';
 import { explain } from '../rpc/explain.ts';
 import { idleTimeoutMsOf, scopesOf } from '../rpc/policy.ts';
@@ -40,8 +40,8 @@ export function MeshPage() {
       {topology !== undefined && (
         <>
           <p className="quiet">
-            Calls of the last {formatDuration(topology.window)}, seen by the callers' sidecars at{' '}
-            {formatClock(topology.atTime)}.
+            Calls of the last {topology.window && Math.round(toMs(topology.window) / 1_000)} seconds, seen by the
+            callers' sidecars at {formatClock(topology.atTime)}.
           </p>
           <TopologyGraph topology={topology} />
           <Workloads topology={topology} />

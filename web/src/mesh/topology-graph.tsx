@@ -4,10 +4,10 @@
  */
 
 import type { Topology } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
-import { formatMs } from '../format/measures.ts';
 import {
   curve,
   formatCallsPerSecond,
+  formatLatency,
   HEIGHT,
   type Link,
   linksOf,
@@ -93,19 +93,20 @@ function Label({ link, x, y }: { link: Link; x: number; y: number }) {
   }
   const rate = formatCallsPerSecond(link.callsPerSecond);
   const failed = link.failureCount > 0 ? `${((link.failureCount / link.callCount) * 100).toFixed(1)} % failed` : '';
-  const speed = link.p95Ms === undefined ? '' : `p95 ${formatMs(link.p95Ms)}`;
+  const speed = link.p95Ms === undefined ? '' : `p95 ${formatLatency(link.p95Ms)}`;
+  const below = [
+    { text: speed, className: 'thread-speed' },
+    { text: failed, className: 'thread-failed' },
+  ].filter(({ text }) => text !== '');
   return (
     <g className="thread-label" transform={`translate(${x} ${y})`} data-failing={link.failureCount > 0}>
-      <rect x="-52" y="-19" width="104" height={failed ? 50 : 36} rx="8" />
+      <rect x="-50" y="-19" width="100" height={22 + below.length * 14} rx="8" />
       <text y="-4">{rate}</text>
-      <text y="11" className="thread-speed">
-        {speed}
-      </text>
-      {failed && (
-        <text y="25" className="thread-failed">
-          {failed}
+      {below.map(({ text, className }, index) => (
+        <text key={className} y={11 + index * 14} className={className}>
+          {text}
         </text>
-      )}
+      ))}
     </g>
   );
 }

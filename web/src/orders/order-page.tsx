@@ -19,6 +19,8 @@ import { shortId } from './orders-page.tsx';
 import { StateBadge } from './state-badge.tsx';
 import { describeState, HAPPY_PATH, isCancellable } from './states.ts';
 
+const COUNTRY_NAMES = new Intl.DisplayNames(undefined, { type: 'region' });
+
 export function OrderPage({ id }: { id: string }) {
   usePageTitle(`Order ${shortId(id)}`);
   const rpc = useRpc();
@@ -87,14 +89,7 @@ export function OrderPage({ id }: { id: string }) {
               <strong>{formatMoney(order.total)}</strong>
             </Fact>
             <Fact name="Goes to">
-              {order.destination?.recipient}
-              <br />
-              {[
-                ...(order.destination?.lines ?? []),
-                [order.destination?.postalCode, order.destination?.city].join(' '),
-              ].join(', ')}
-              {', '}
-              {[order.destination?.regionCode, order.destination?.countryCode].filter(Boolean).join(' ')}
+              <Destination address={order.destination} />
             </Fact>
             {order.rate !== undefined && (
               <Fact name="Sent with">
@@ -108,7 +103,7 @@ export function OrderPage({ id }: { id: string }) {
           </dl>
           {traceId !== undefined && (
             <p>
-              <Link className="button" href={`/trace/${traceId}`}>
+              <Link className="button" href={`/traces/${traceId}`}>
                 See its trace
               </Link>
             </p>
@@ -203,6 +198,23 @@ function Cancel({ order, onCancelled }: { order: Shipment; onCancelled: (order: 
         </button>
       )}
     </div>
+  );
+}
+
+function Destination({ address }: { address: Shipment['destination'] }) {
+  if (address === undefined) {
+    return null;
+  }
+  const { recipient, lines, postalCode, city, regionCode, countryCode } = address;
+  const country = countryCode === '' ? '' : (COUNTRY_NAMES.of(countryCode) ?? countryCode);
+  return (
+    <address>
+      {[recipient, ...lines, `${postalCode} ${city}`.trim(), [regionCode, country].filter(Boolean).join(', ')]
+        .filter((line) => line !== '')
+        .map((line, index) => (
+          <span key={`${line} ${String(index)}`}>{line}</span>
+        ))}
+    </address>
   );
 }
 

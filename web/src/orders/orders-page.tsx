@@ -125,7 +125,7 @@ export function withChanges(
 
 /** The end of an id, which tells orders of one day apart. */
 export function shortId(id: string): string {
-  return `…${id.slice(-8)}`;
+  return id.slice(-8);
 }
 
 function goods(order: Shipment): string {

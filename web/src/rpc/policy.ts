@@ -7,6 +7,7 @@ import { type DescMethod, getOption } from '@bufbuild/protobuf';
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { method as methodPolicy } from '@weft/gen/weft/mesh/v1/options_pb.js';
+import { policies } from '@weft/gen/weft/policy.ts';
 
 /** Time for the answer to come back over a slow network, on top of the RPC's deadline. The edge ends the call before. */
 const NETWORK_MARGIN_MS = 2_000;
@@ -27,6 +28,12 @@ export function timeoutMsOf(rpc: DescMethod): number | undefined {
 export function idleTimeoutMsOf(rpc: DescMethod): number {
   const idle: Duration | undefined = getOption(rpc, methodPolicy).stream?.idleTimeout;
   return idle === undefined ? 60_000 : durationMs(idle);
+}
+
+/** Whether an RPC, named in full, is a stream. */
+export function isStream(rpc: string): boolean {
+  const policy = (policies as Readonly<Record<string, object>>)[rpc];
+  return policy !== undefined && 'stream' in policy;
 }
 
 /** The scopes of which a token needs one; empty for an RPC that is open to all. */

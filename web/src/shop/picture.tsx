@@ -44,6 +44,7 @@ export const Picture = memo(function Picture({ sku, category }: { sku: string; c
     <svg
       className="picture"
       viewBox={`0 0 ${SIZE} ${SIZE}`}
+      preserveAspectRatio="xMidYMid slice"
       style={{ '--hue': hue } as CSSProperties}
       aria-hidden="true"
     >

@@ -17,7 +17,7 @@ export function AddToBasket({ sku, name, soldOut }: { sku: string; name: string;
       type="button"
       className="button"
       disabled={soldOut}
-      aria-label={`Add ${name} to the basket`}
+      aria-label={`Add to basket: ${name}`}
       onClick={() => {
         setQuantity(sku, 1);
         announce(`${name} is in the basket.`);

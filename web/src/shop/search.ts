@@ -15,8 +15,8 @@ export type Search = {
 
 /** The orders to choose from, as the address bar names them. */
 export const ORDERS = [
-  { key: 'category', label: 'By category', order: ItemOrder.CATEGORY },
   { key: 'name', label: 'By name', order: ItemOrder.NAME },
+  { key: 'category', label: 'By category', order: ItemOrder.CATEGORY },
   { key: 'newest', label: 'Latest changes first', order: ItemOrder.NEWEST },
 ] as const;
 
@@ -61,11 +61,19 @@ export function pathOf({ words, category, order }: Search): string {
   return query.size === 0 ? '/' : `/?${query}`;
 }
 
+/** Names that do not follow from the category's own. */
+const LABELS: Readonly<Record<string, string>> = {
+  'audio-cables': 'Audio & cables',
+  'coffee-tea': 'Coffee & tea',
+  'kids-clothing': 'Kids’ clothing',
+  'toys-games': 'Toys & games',
+};
+
 /** A category's name for people: `home-textiles/bath` is `Home textiles › Bath`. */
 export function categoryLabel(category: string): string {
   return category
     .split('/')
-    .map((part) => part.charAt(0).toUpperCase() + part.slice(1).replaceAll('-', ' '))
+    .map((part) => LABELS[part] ?? part.charAt(0).toUpperCase() + part.slice(1).replaceAll('-', ' '))
     .join(' › ');
 }
 

@@ -2,9 +2,10 @@
  * One trace as a waterfall.
  */
 
-import { useMemo } from 'react';
+import { Fragment, useMemo } from 'react';
 import { Link, usePageTitle } from '../app/router.tsx';
 import { formatInstant, formatMs } from '../format/measures.ts';
+import { shortName } from '../format/names.ts';
 import { useQuery, useRpc } from '../rpc/context.ts';
 import { useSession } from '../session/session.ts';
 import { ErrorNotice, Heading, Loading } from '../ui/notices.tsx';
@@ -35,7 +36,7 @@ export function TracePage({ id }: { id: string }) {
           </button>
         }
       >
-        {root === undefined ? 'Trace' : root.name.replace(/^\/?weft\./, '')}
+        {root === undefined ? 'Trace' : <Breakable text={shortName(root.name)} />}
       </Heading>
       <p className="quiet">
         <code className="break">{id}</code>
@@ -83,6 +84,16 @@ export function TracePage({ id }: { id: string }) {
       )}
     </>
   );
+}
+
+/** A long name that may break after a slash. */
+function Breakable({ text }: { text: string }) {
+  return text.split(/(?<=\/)/).map((part, index) => (
+    <Fragment key={`${part} ${String(index)}`}>
+      {index > 0 && <wbr />}
+      {part}
+    </Fragment>
+  ));
 }
 
 function Figure({ name, value, bad = false }: { name: string; value: string; bad?: boolean }) {

@@ -7,6 +7,7 @@ import { type FormEvent, useState } from 'react';
 import { Link, navigate, usePageTitle } from '../app/router.tsx';
 import { useStore } from '../app/store.ts';
 import { formatClock, formatDuration, formatMs } from '../format/measures.ts';
+import { shortName } from '../format/names.ts';
 import { recordedCalls } from '../rpc/calls.ts';
 import { useQuery, useRpc, useWatch } from '../rpc/context.ts';
 import { idleTimeoutMsOf } from '../rpc/policy.ts';
@@ -92,9 +93,7 @@ function TraceTable({ traces }: { traces: readonly TraceSummary[] }) {
           {traces.map((trace) => (
             <tr key={trace.traceId} data-trace={trace.traceId}>
               <th scope="row">
-                <Link href={`/trace/${trace.traceId}`}>
-                  {trace.rootName.replace(/^\/?weft\./, '') || trace.traceId}
-                </Link>
+                <Link href={`/traces/${trace.traceId}`}>{shortName(trace.rootName) || trace.traceId}</Link>
                 {trace.failedSpanCount > 0 && (
                   <span className="badge" data-tone="bad">
                     {trace.failedSpanCount} failed
@@ -135,7 +134,7 @@ function OpenTrace() {
     event.preventDefault();
     const id = String(new FormData(event.currentTarget).get('id')).trim().toLowerCase();
     if (TRACE_ID.test(id)) {
-      navigate(`/trace/${id}`);
+      navigate(`/traces/${id}`);
     } else {
       setProblem('A trace id has 32 hexadecimal digits.');
     }
@@ -176,9 +175,9 @@ function OwnCalls() {
         {calls.map((call) => (
           <li key={call.number}>
             {call.traceId === undefined ? (
-              call.rpc
+              shortName(call.rpc)
             ) : (
-              <Link href={`/trace/${call.traceId}`}>{call.rpc.replace(/^weft\./, '')}</Link>
+              <Link href={`/traces/${call.traceId}`}>{shortName(call.rpc)}</Link>
             )}{' '}
             <span className="quiet">
               {formatMs(call.durationMs)}

@@ -14,6 +14,8 @@ export type Row = {
   /** From the trace's beginning, in milliseconds with their fraction. */
   readonly startMs: number;
   readonly durationMs: number;
+  /** Whether the span above it is of the same workload and on the same side of its sidecar. */
+  readonly continues: boolean;
   /** Ids of the spans above it, the root first. */
   readonly above: readonly string[];
   readonly childCount: number;
@@ -49,6 +51,7 @@ export function layOut(spans: readonly Span[]): Layout {
         level: above.length + 1,
         startMs: Number(nanosOf(span.startTime) - (origin ?? 0n)) / 1_000_000,
         durationMs: span.duration === undefined ? 0 : toMs(span.duration),
+        continues: byId.get(parent)?.serviceName === span.serviceName,
         above,
         childCount: children.get(span.spanId)?.length ?? 0,
         position: index + 1,

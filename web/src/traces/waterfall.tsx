@@ -5,6 +5,7 @@
 
 import { type KeyboardEvent, useRef, useState } from 'react';
 import { formatMs } from '../format/measures.ts';
+import { shortName } from '../format/names.ts';
 import { SpanDetails, spanKind } from './span-details.tsx';
 import { isProxy, type Layout, type Row, ticks, workloadOf } from './tree.ts';
 
@@ -181,7 +182,7 @@ function SpanRow({
         >
           {childCount > 0 && (open ? '▾' : '▸')}
         </span>
-        <span className="span-service">{span.serviceName}</span>{' '}
+        <span className={row.continues ? 'visually-hidden' : 'span-service'}>{span.serviceName}</span>{' '}
         <span className="span-label" title={span.name}>
           {shortName(span.name)}
         </span>
@@ -195,11 +196,6 @@ function SpanRow({
       </td>
     </tr>
   );
-}
-
-/** The name without what all names share. */
-function shortName(name: string): string {
-  return name.replace(/^\/?weft\.(\w+\.)?v\d+\./, '');
 }
 
 function formatTick(ms: number): string {

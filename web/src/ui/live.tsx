@@ -28,7 +28,7 @@ export function LiveIndicator() {
         <>
           <span className="live-dot" aria-hidden="true" />
           <span className="visually-hidden">Live data: </span>
-          {WORDS[status]}
+          <span className="live-word">{WORDS[status]}</span>
         </>
       )}
     </span>

@@ -33,7 +33,9 @@ export function ExplanationNotice({
   onRetry?: () => void;
   children?: ReactNode;
 }) {
-  const { message, action, reason, traceId, needsSignIn, fields } = explanation;
+  const { message, action, reason, needsSignIn, fields } = explanation;
+  // Whoever must sign in first may not see traces, and a trace that is not there has none of interest.
+  const traceId = needsSignIn || reason === 'TRACE_NOT_FOUND' ? undefined : explanation.traceId;
   return (
     <div className="notice notice-error" role="alert">
       <p>
@@ -51,13 +53,13 @@ export function ExplanationNotice({
       {children}
       <p className="notice-foot">
         {needsSignIn && <Link href={signInPath()}>Sign in</Link>}
-        {onRetry && (
+        {onRetry && !needsSignIn && (
           <button type="button" className="button button-quiet" onClick={onRetry}>
             Try again
           </button>
         )}
         <code className="reason">{reason}</code>
-        {traceId && <Link href={`/trace/${traceId}`}>See its trace</Link>}
+        {traceId && <Link href={`/traces/${traceId}`}>See its trace</Link>}
       </p>
     </div>
   );
