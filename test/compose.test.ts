@@ -14,6 +14,7 @@ type Service = {
   image?: string;
   build?: { context: string; dockerfile: string };
   network_mode?: string;
+  networks?: Record<string, { aliases: string[] }>;
   volumes?: string[];
   depends_on?: Record<string, { condition: string }>;
   environment?: Record<string, string>;
@@ -31,7 +32,7 @@ const workloads = [...new Set(Object.values(policies).map(({ workload }) => work
 
 /** Keys of the Compose Specification that this file uses; another one would be a slip. */
 const SERVICE_KEYS = new Set(
-  'image build command entrypoint environment depends_on volumes ports network_mode restart init user read_only cap_drop security_opt stop_grace_period healthcheck profiles'.split(
+  'image build command entrypoint environment depends_on volumes ports network_mode networks restart init user read_only cap_drop security_opt stop_grace_period healthcheck profiles'.split(
     ' ',
   ),
 );
@@ -61,7 +62,12 @@ describe('docker-compose.yml', () => {
   test.each(workloads)('%s has a sidecar in its network namespace, with its own bootstrap', (workload) => {
     const sidecar = compose.services[`${workload}-envoy`];
     expect(sidecar?.image).toMatch(/^envoyproxy\/envoy:v1\.40\./);
-    expect(sidecar?.network_mode).toBe(`service:${workload}`);
+    // The namespace is neither's own: it outlives both.
+    const shared = `${workload}-network`;
+    expect([compose.services[workload]?.network_mode, sidecar?.network_mode]).toEqual(
+      Array(2).fill(`service:${shared}`),
+    );
+    expect(compose.services[shared]?.networks?.default?.aliases, 'is found under its name').toEqual([workload]);
     expect(sidecar?.volumes?.[0]).toBe(`./gen/envoy/compose/${workload}.yaml:/etc/envoy/envoy.yaml:ro`);
     expect(compose.services[workload]?.environment).toMatchObject({
       WEFT_WORKLOAD: workload,
@@ -73,6 +79,26 @@ describe('docker-compose.yml', () => {
     for (const [name, { image = '', build }] of services) {
       const pinned = /^(envoyproxy\/envoy:v1\.40\.\d+|postgres:18|jaegertracing\/jaeger:\d+\.\d+\.\d+)$/.test(image);
       expect(build !== undefined || pinned || /^weft\//.test(image), `${name}: ${image}`).toBe(true);
+    }
+  });
+
+  test('whoever has a database gets it made', () => {
+    const [, made = ''] =
+      /^for service in (.+); do$/m.exec(readFileSync(join(root, 'deploy/compose/databases.sh'), 'utf8')) ?? [];
+    const users = services.filter(
+      ([name, { environment = {} }]) => environment.DATABASE_URL && workloads.includes(name),
+    );
+    expect(made.split(' ').toSorted()).toEqual(users.map(([name]) => name).toSorted());
+  });
+
+  test('what is not a stock server runs confined', () => {
+    for (const [name, service] of services) {
+      if (name === 'postgres' || name === 'jaeger') continue;
+      expect(service, name).toMatchObject({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+      });
     }
   });
 
@@ -96,6 +122,6 @@ describe('each service’s image', () => {
       const [, service] = /^services\/(\w+)\//.exec(source) ?? [];
       if (service !== undefined) expect(service).toBe(name);
     }
-    expect(text, 'does not run as root').toMatch(name === 'secrets' ? /FROM/ : /^USER node$/m);
+    expect(text, 'does not run as root').toMatch(/^USER node$/m);
   });
 });

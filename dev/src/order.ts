@@ -45,7 +45,10 @@ export interface PlacedOrder {
 }
 
 /** Places the order and waits for its trace. Throws Failure with the RPC's words. */
-export async function placeOrder(mesh: Mesh, customer: { subject: string; token: string }): Promise<PlacedOrder> {
+export async function placeOrder(
+  mesh: Pick<Mesh, 'edgeUrl' | 'stateFolder'>,
+  customer: { subject: string; token: string },
+): Promise<PlacedOrder> {
   const client = edgeClient(mesh.edgeUrl, customer.token);
   try {
     const started = performance.now();
