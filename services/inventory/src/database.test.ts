@@ -39,6 +39,24 @@ test('what Prisma does within a transaction is gone when that is rolled back, an
   }
 });
 
+test('Prisma is refused a transaction of its own', async () => {
+  const { url, drop } = await testDatabase('inventory');
+  const pool = openPool({ databaseUrl: url, workload: 'test' });
+  const { prisma } = openDatabase(pool);
+  try {
+    const own = prisma.$transaction([
+      prisma.item.create({ data: ITEM }),
+      prisma.item.create({ data: { ...ITEM, sku: 'CUP' } }),
+    ]);
+    await expect(own).rejects.toThrow('Prisma wants a transaction of its own');
+    expect(await prisma.item.count()).toBe(0);
+  } finally {
+    await prisma.$disconnect();
+    await pool.end();
+    await drop();
+  }
+});
+
 test('a database that is not there is told as such, by pg and by Prisma', async () => {
   const pool = openPool({ databaseUrl: 'postgresql://nobody@127.0.0.1:1/none', workload: 'test' });
   const database = openDatabase(pool);

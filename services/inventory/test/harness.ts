@@ -3,10 +3,8 @@
  * the sidecar: it says who calls.
  */
 
-import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Client, createClient } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
@@ -14,13 +12,11 @@ import { type Location, LocationSchema } from '@weft/gen/weft/inventory/v1/locat
 import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
 import { ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { StockReason, StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { policies } from '@weft/gen/weft/policy.ts';
 import { AddressSchema } from '@weft/gen/weft/type/v1/address_pb.js';
 import { DimensionsSchema } from '@weft/gen/weft/type/v1/dimensions_pb.js';
-import { openPool } from '@weft/runtime/data/pool';
-import { serve } from '@weft/runtime/server/serve';
 import type { Pool } from 'pg';
-import { testDatabase } from '../../../dev/src/testing.ts';
+import { requestId, transportAs } from '../../../dev/src/testing/calls.ts';
+import { host, openTestDatabase } from '../../../dev/src/testing/hosted.ts';
 import { openInventory } from '../src/inventory.ts';
 
 /** The services' clients, as one caller. */
@@ -46,30 +42,10 @@ export const NEVER_MS = 3_600_000;
 
 /** Starts inventory on an empty database. Holds that ran out are swept every `sweepIntervalMs`. */
 export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<TestInventory> {
-  const database = await testDatabase('inventory');
-  const inventory = openInventory({ databaseUrl: database.url, sweepIntervalMs });
-  const server = await serve({
-    workload: 'inventory',
-    listen: '127.0.0.1:0',
-    policy: policies,
-    services: inventory.services,
-    drain: { noticeMs: 0 },
-  });
-  const pool = openPool({ databaseUrl: database.url, workload: 'test', maxConnections: 4 });
-  const connections: Http2SessionManager[] = [];
+  const database = await openTestDatabase('inventory');
+  const inventory = await host('inventory', openInventory({ databaseUrl: database.url, sweepIntervalMs }));
   const as = (workload: string): Clients => {
-    const sessionManager = new Http2SessionManager(`http://${server.address}`);
-    connections.push(sessionManager);
-    const transport = createGrpcTransport({
-      baseUrl: `http://${server.address}`,
-      sessionManager,
-      interceptors: [
-        (next) => (request) => {
-          request.header.set('x-forwarded-client-cert', `URI=spiffe://weft.local/${workload}`);
-          return next(request);
-        },
-      ],
-    });
+    const transport = transportAs(inventory.address, { workload });
     return {
       items: createClient(ItemService, transport),
       locations: createClient(LocationService, transport),
@@ -81,18 +57,13 @@ export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<Te
   return {
     ...as('shipping'),
     as,
-    pool,
+    pool: database.pool,
     async stop() {
-      await server.close();
-      await inventory.close();
-      await pool.end();
+      await inventory.stop();
       await database.drop();
     },
   };
 }
-
-/** A new request id. */
-export const requestId = (): string => randomUUID();
 
 /** Fields of an item, as for `create`. */
 type ItemFields = Extract<MessageInitShape<typeof ItemSchema>, { $typeName?: never }> & { sku: string };

@@ -1,9 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ImportStockRequestSchema } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addItem, addLocation, levelAt, requestId, startInventory, type TestInventory } from './harness.ts';
+import { reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { addItem, addLocation, levelAt, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
 let inventory: TestInventory;
@@ -24,11 +24,6 @@ async function* stream(chunks: readonly Chunk[]) {
 }
 
 const importStock = (chunks: readonly Chunk[]) => inventory.stock.importStock(stream(chunks));
-const reasonFrom = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => reasonOf(error) ?? error,
-  );
 const row = (sku: string, onHand: number, safety = 0, locationId = 'north') => ({
   sku,
   locationId,

@@ -5,19 +5,14 @@ import { ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemOrder } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addItem, addLocation, addStock, anItem, requestId, startInventory, type TestInventory } from './harness.ts';
+import { reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { addItem, addLocation, addStock, anItem, startInventory, type TestInventory } from './harness.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
   inventory = await startInventory();
 });
 afterAll(() => inventory.stop());
-
-/** What a call fails with: its reason, or what came instead. */
-async function reasonFrom(call: Promise<unknown>): Promise<unknown> {
-  const error = await call.catch((caught: unknown) => caught);
-  return reasonOf(error) ?? error;
-}
 
 describe('create and get', () => {
   test('gives the item back as it was sent, with what the server sets', async () => {

@@ -1,6 +1,7 @@
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addItem, addLocation, addStock, aLocation, requestId, startInventory, type TestInventory } from './harness.ts';
+import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { addItem, addLocation, addStock, aLocation, startInventory, type TestInventory } from './harness.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
@@ -8,12 +9,6 @@ beforeAll(async () => {
 });
 afterAll(() => inventory.stop());
 
-const failure = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-const reasonFrom = async (call: Promise<unknown>) => reasonOf(await failure(call));
 const update = (location: object, paths: string[]) =>
   inventory.locations.updateLocation({ requestId: requestId(), location, updateMask: { paths } });
 

@@ -7,7 +7,8 @@ import { ReservationPolicy, SourcingStrategy } from '@weft/gen/weft/inventory/v1
 import { reasonOf } from '@weft/runtime/errors/fail';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addItem, addLocation, addStock, requestId, startInventory, type TestInventory } from './harness.ts';
+import { requestId } from '../../../dev/src/testing/calls.ts';
+import { addItem, addLocation, addStock, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
 const SKUS = ['M-1', 'M-2', 'M-3'];

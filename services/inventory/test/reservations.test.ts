@@ -8,16 +8,8 @@ import {
 import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  addItem,
-  addLocation,
-  addStock,
-  levelAt,
-  NEVER_MS,
-  requestId,
-  startInventory,
-  type TestInventory,
-} from './harness.ts';
+import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { addItem, addLocation, addStock, levelAt, NEVER_MS, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
 let inventory: TestInventory;
@@ -58,12 +50,6 @@ async function reserve(lines: Line[], options: object = {}) {
 
 const named = ({ reservationId }: { reservationId: string }) => ({ reservationId });
 const act = (reservationId: string) => ({ requestId: requestId(), reservationId });
-const failure = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-const reasonFrom = async (call: Promise<unknown>) => reasonOf(await failure(call));
 
 /** Makes a hold run out now: as the clock would, without waiting for it. */
 async function runOut(reservationId: string): Promise<void> {

@@ -1,7 +1,8 @@
 import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addItem, addLocation, addStock, levelAt, requestId, startInventory, type TestInventory } from './harness.ts';
+import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { addItem, addLocation, addStock, levelAt, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
 let inventory: TestInventory;
@@ -15,13 +16,6 @@ afterAll(async () => {
   await checkInvariants(inventory.pool);
   await inventory.stop();
 });
-
-const failure = (call: Promise<unknown>) =>
-  call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-const reasonFrom = async (call: Promise<unknown>) => reasonOf(await failure(call));
 
 let skus = 0;
 async function newItem(): Promise<string> {

@@ -1,6 +1,8 @@
 import { reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addItem, addLocation, addStock, requestId, startInventory, type TestInventory } from './harness.ts';
+import { requestId } from '../../../dev/src/testing/calls.ts';
+import { waitFor } from '../../../dev/src/wait.ts';
+import { addItem, addLocation, addStock, startInventory, type TestInventory } from './harness.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
@@ -53,9 +55,26 @@ const isBookmark = (event: { case?: string | undefined }) => event.case === 'boo
 const hold = (sku: string, quantity: bigint, seconds = 600n) =>
   inventory.reservations.createReservation({ requestId: requestId(), lines: [{ sku, quantity }], ttl: { seconds } });
 
+/**
+ * Waits until what was written so far can only be listed. While a transaction is open that began before, anywhere in the cluster,
+ * a stream may list something and then tell it again.
+ */
+const settled = () =>
+  waitFor(
+    'the end of the transactions of before',
+    async () => {
+      const { rows } = await inventory.pool.query(
+        'SELECT FROM changes WHERE transaction >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1',
+      );
+      return rows.length === 0;
+    },
+    { withinMs: 10_000 },
+  );
+
 describe('items', () => {
   test('lists, then tells changes and deletions, and goes on from a token where it ended', async () => {
     await addItem(inventory, { sku: 'W-1', name: 'One' });
+    await settled();
     const open = (resumeToken = '') => new Reader((options) => inventory.items.watchItems({ resumeToken }, options));
     const reader = open();
     const listed = await reader.until(isBookmark);
@@ -95,6 +114,7 @@ describe('stock levels', () => {
   test('lists those of the location, then tells every change there and nowhere else', async () => {
     await addItem(inventory, { sku: 'W-3' });
     await addStock(inventory, 'W-3', 'hamburg', 5);
+    await settled();
     const reader = new Reader((options) => inventory.stock.watchStockLevels({ locationId: 'hamburg' }, options));
     const listed = await reader.until(isBookmark);
     expect(listed).toContainEqual({ case: 'changed', value: expect.objectContaining({ sku: 'W-3', onHand: 5n }) });

@@ -5,8 +5,8 @@ import { Code, type ConnectError } from '@connectrpc/connect';
 import { PrepareCheckoutResponseSchema } from '@weft/gen/weft/shipping/v1/checkout_service_pb.js';
 import { metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { failure } from '../../../dev/src/testing/calls.ts';
 import { aCheckout, type Customer, customer } from './customer.ts';
-import { failure } from './expecting.ts';
 import { importTariffs, openShop, type Shop } from './shop.ts';
 
 let shop: Shop;

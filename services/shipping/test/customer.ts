@@ -13,7 +13,7 @@ import {
   PlaceShipmentRequestSchema,
   ShipmentService,
 } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js';
-import { requestId, transportAs } from './shop.ts';
+import { requestId, transportAs } from '../../../dev/src/testing/calls.ts';
 
 /** A customer's clients. */
 export type Customer = {

@@ -1,4 +1,4 @@
-/** What tests say of failures and of what must hold in the end. */
+/** What must hold in the end, whatever happened. */
 
 import { ReservationState } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { QuoteState } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
@@ -6,14 +6,6 @@ import { ShipmentState } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js
 import { expect } from 'vitest';
 import { waitFor } from '../../../dev/src/wait.ts';
 import type { Shop } from './shop.ts';
-
-/** The error of a call that must fail. */
-export async function failure(call: Promise<unknown>): Promise<unknown> {
-  return await call.then(
-    () => expect.unreachable('it succeeded'),
-    (error: unknown) => error,
-  );
-}
 
 /** Waits until no saga is open, and then sees that the three databases agree on every order. */
 export async function expectConsistent(shop: Shop, withinMs = 15_000): Promise<void> {

@@ -8,10 +8,11 @@ import {
 } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js';
 import { metadataOf, reasonOf, retryAfterMsOf } from '@weft/runtime/errors/fail';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { failure, requestId } from '../../../dev/src/testing/calls.ts';
 import { SAGA_TIMES } from '../src/shipments/saga/times.ts';
 import { aCheckout, type Customer, customer } from './customer.ts';
-import { expectConsistent, failure } from './expecting.ts';
-import { importTariffs, openShop, requestId, type Shop } from './shop.ts';
+import { expectConsistent } from './expecting.ts';
+import { importTariffs, openShop, type Shop } from './shop.ts';
 
 const CREATE = 'weft.inventory.v1.ReservationService/CreateReservation';
 const CONFIRM = 'weft.inventory.v1.ReservationService/ConfirmReservation';

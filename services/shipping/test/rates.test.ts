@@ -10,7 +10,8 @@ import {
 import { MoneySchema } from '@weft/gen/weft/type/v1/money_pb.js';
 import { metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { importTariffs, openShop, requestId, type Shop, transportAs } from './shop.ts';
+import { failure, requestId, transportAs } from '../../../dev/src/testing/calls.ts';
+import { importTariffs, openShop, type Shop } from './shop.ts';
 import { alpenpost, carton, step, zone } from './tariffs.ts';
 
 type Chunk = Partial<Omit<ImportRateTableRequest, '$typeName' | '$unknown'>>;
@@ -39,13 +40,6 @@ function importing(chunks: Chunk[], ids: { requestId?: string; carrierId?: strin
     })(),
   );
 }
-
-/** The error of a call that must fail. */
-const failure = (call: Promise<unknown>) =>
-  call.then(
-    () => expect.unreachable('it succeeded'),
-    (error: unknown) => error,
-  );
 
 const destination = { countryCode: 'DE', postalCode: '10115' };
 const box = (weightGrams: bigint, originCountryCode = 'DE') => ({

@@ -6,29 +6,22 @@
  * MUG (350 g, 120x100x100), POT (2.5 kg, 320x240x180), POLE (1.8 m, no carton holds it). EUR prices include 19 % tax in Germany.
  */
 
-import { randomUUID } from 'node:crypto';
-import { type Client, createClient, type Transport } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
+import { type Client, createClient } from '@connectrpc/connect';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
 import { StockReason, StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { policies } from '@weft/gen/weft/policy.ts';
 import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import { TaxService } from '@weft/gen/weft/pricing/v1/tax_service_pb.js';
 import { RateService } from '@weft/gen/weft/shipping/v1/rate_service_pb.js';
-import { openPool } from '@weft/runtime/data/pool';
-import { type RunningServer, serve } from '@weft/runtime/server/serve';
 import type { Pool } from 'pg';
-import { type TestDatabase, testDatabase } from '../../../dev/src/testing.ts';
+import { requestId, transportAs } from '../../../dev/src/testing/calls.ts';
+import { host, openTestDatabase } from '../../../dev/src/testing/hosted.ts';
 import { openInventory } from '../../inventory/src/inventory.ts';
 import { openPricing } from '../../pricing/src/pricing.ts';
 import type { SagaTimes } from '../src/shipments/saga/times.ts';
 import { openShipping, type Shipping } from '../src/shipping.ts';
 import { type Crossing, openCrossing } from './crossing.ts';
 import { alpenpost, cartons } from './tariffs.ts';
-
-/** Who calls, in the sidecar's and the edge's words. */
-export type As = { readonly subject?: string; readonly scopes?: string; readonly workload?: string };
 
 /** A replica of shipping in this process. */
 export type Replica = { readonly address: string; close(): Promise<void> };
@@ -49,65 +42,29 @@ export type Shop = {
   close(): Promise<void>;
 };
 
-/** A transport to an address, as a caller. The edge speaks for users. */
-export function transportAs(
-  address: string,
-  { subject, scopes = 'orders:write', workload = 'edge' }: As = {},
-): Transport {
-  const claims = subject === undefined ? undefined : JSON.stringify({ sub: subject, scope: scopes });
-  return createGrpcTransport({
-    baseUrl: `http://${address}`,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set('x-forwarded-client-cert', `URI=spiffe://weft.local/${workload}`);
-        if (claims !== undefined) {
-          request.header.set('x-weft-claims', Buffer.from(claims).toString('base64url'));
-        }
-        return next(request);
-      },
-    ],
-  });
-}
-
-/** A new request id. */
-export const requestId = (): string => randomUUID();
-
 /** Opens the shop. */
 export async function openShop(): Promise<Shop> {
   const ends: (() => Promise<unknown>)[] = [];
   const addresses: Record<string, string> = {};
-  const database = async (service: string): Promise<TestDatabase & { pool: Pool }> => {
-    const made = await testDatabase(service);
-    const pool = openPool({ databaseUrl: made.url, workload: 'test', maxConnections: 3 });
-    ends.push(async () => {
-      await pool.end();
-      await made.drop();
-    });
-    return { ...made, pool };
+  const database = async (service: string) => {
+    const made = await openTestDatabase(service);
+    ends.push(made.drop);
+    return made;
   };
-  const host = async (workload: string, opened: Shipping): Promise<RunningServer> => {
-    const server = await serve({
-      workload,
-      listen: '127.0.0.1:0',
-      policy: policies,
-      services: opened.services,
-      drain: { noticeMs: 0 },
-    });
-    ends.push(async () => {
-      await server.close();
-      await opened.close();
-    });
-    return server;
+  const hosted = async (workload: string, opened: Shipping) => {
+    const running = await host(workload, opened);
+    ends.push(running.stop);
+    return running;
   };
 
   const inventoryDatabase = await database('inventory');
   const pricingDatabase = await database('pricing');
   const shippingDatabase = await database('shipping');
-  const inventory = await host('inventory', openInventory({ databaseUrl: inventoryDatabase.url }));
+  const inventory = await hosted('inventory', openInventory({ databaseUrl: inventoryDatabase.url }));
   addresses.inventory = inventory.address;
   const pricingCrossing = await openCrossing('pricing', () => addresses);
   ends.push(() => pricingCrossing.close());
-  const pricing = await host(
+  const pricing = await hosted(
     'pricing',
     openPricing({ databaseUrl: pricingDatabase.url, egress: pricingCrossing.address }),
   );
@@ -115,16 +72,6 @@ export async function openShop(): Promise<Shop> {
   const crossing = await openCrossing('shipping', () => addresses);
   ends.push(() => crossing.close());
 
-  const replica = async (times?: SagaTimes): Promise<Replica> => {
-    const egress = crossing.address;
-    const shipping = await openShipping({
-      databaseUrl: shippingDatabase.url,
-      egress,
-      ...(times === undefined ? {} : { times }),
-    });
-    const { address } = await host('shipping', shipping);
-    return { address, close: ends.at(-1) as () => Promise<void> };
-  };
   await fillWarehouses(inventory.address);
   await setPrices(pricing.address);
   const stock = stockSetter(inventory.address);
@@ -135,15 +82,10 @@ export async function openShop(): Promise<Shop> {
     items: createClient(ItemService, transportAs(inventory.address, { subject: 'keeper' })),
     stock,
     async replica(times) {
-      const started = await replica(times);
-      let closed: Promise<void> | undefined;
-      const end = started.close;
-      const close = () => {
-        closed ??= end();
-        return closed;
-      };
-      ends[ends.length - 1] = close;
-      return { address: started.address, close };
+      const options = { databaseUrl: shippingDatabase.url, egress: crossing.address };
+      const opened = await openShipping(times === undefined ? options : { ...options, times });
+      const { address, stop } = await hosted('shipping', opened);
+      return { address, close: stop };
     },
     async close() {
       for (const end of ends.reverse()) {
