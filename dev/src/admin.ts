@@ -1,5 +1,5 @@
 /** Asks an Envoy over its admin socket: whether it is up, whom it can reach, and to turn its callers away. */
-import { request } from 'node:http';
+import { askSocket, type SocketAnswer } from './socket-request.ts';
 
 const timeoutMs = 2000;
 
@@ -40,23 +40,7 @@ export class EnvoyAdmin {
     return new Map(stats.flatMap(({ name, value }) => (name === undefined ? [] : [[name, value ?? 0] as const])));
   }
 
-  #call(method: string, path: string): Promise<{ status: number; body: string }> {
-    return new Promise((resolve, reject) => {
-      const call = request(
-        { socketPath: this.#socketPath, method, path, timeout: timeoutMs, agent: false },
-        (response) => {
-          let body = '';
-          response.setEncoding('utf8');
-          response.on('data', (text: string) => {
-            body += text;
-          });
-          response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-          response.on('error', reject);
-        },
-      );
-      call.on('timeout', () => call.destroy(new Error(`Envoy did not answer ${path} within ${timeoutMs} ms`)));
-      call.on('error', reject);
-      call.end();
-    });
+  #call(method: string, path: string): Promise<SocketAnswer> {
+    return askSocket(this.#socketPath, path, { method, timeoutMs });
   }
 }

@@ -2,8 +2,8 @@
  * For tests: `testDatabase('inventory')` gives an empty database with the service's tables, `testMesh()` the whole mesh with
  * the sample shop. Both are real and shared by a run of vitest (testing/broker.ts).
  */
-import { request } from 'node:http';
 import { inject } from 'vitest';
+import { askSocket } from './socket-request.ts';
 import type { MeshDescription } from './testing/shared-mesh.ts';
 import { TokenMint, type TokenOptions } from './tokens.ts';
 
@@ -50,21 +50,8 @@ export async function testMesh(): Promise<TestMesh> {
   };
 }
 
-function ask<T>(path: string, parameters: Record<string, string>): Promise<T> {
-  const target = `${path}?${new URLSearchParams(parameters)}`;
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath: inject('broker'), path: target }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (text: string) => {
-        body += text;
-      });
-      response.on('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(body) as T);
-        else reject(new Error(body));
-      });
-    });
-    call.on('error', reject);
-    call.end();
-  });
+async function ask<T>(path: string, parameters: Record<string, string>): Promise<T> {
+  const { status, body } = await askSocket(inject('broker'), `${path}?${new URLSearchParams(parameters)}`);
+  if (status !== 200) throw new Error(body);
+  return JSON.parse(body) as T;
 }

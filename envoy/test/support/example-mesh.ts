@@ -26,6 +26,8 @@ export interface ExampleMesh {
   readonly tokens: TokenMint;
   /** Bodies of what the Envoys sent to the trace collector. */
   readonly spans: Buffer[];
+  /** Where a workload's service listens. */
+  socketOf(workload: Workload): string;
   /** As the desk's service calls out. */
   callerAtDesk(authority?: string): GrpcClient;
   /** As a stranger calls in. */
@@ -85,6 +87,7 @@ export async function startExampleMesh(): Promise<ExampleMesh> {
       edgePort,
       tokens,
       spans,
+      socketOf: (workload) => join(state, `run/${workload}.app.sock`),
       callerAtDesk: (authority = 'shelf') => keep(GrpcClient.overSocket(join(state, 'run/desk.out.sock'), authority)),
       stranger: () => keep(GrpcClient.overTcp(edgePort)),
       callerAs: (identity) => keep(GrpcClient.overTls(join(state, 'run/shelf.in.sock'), 'shelf', identity)),
