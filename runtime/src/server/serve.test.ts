@@ -2,42 +2,16 @@ import { createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EchoService, echoPolicy } from '../../test/echo.ts';
+import { serveEcho } from '../../test/echo-server.ts';
 import { connect } from '../client/connect.ts';
 import { reasonOf } from '../errors/fail.ts';
 import { currentCall } from './call.ts';
-import { implement } from './implement.ts';
-import { type RunningServer, serve } from './serve.ts';
+import type { RunningServer } from './serve.ts';
 
 let server: RunningServer;
 
 beforeAll(async () => {
-  server = await serve({
-    workload: 'echo',
-    listen: '127.0.0.1:0',
-    policy: echoPolicy,
-    services: [
-      implement(EchoService, {
-        echo: ({ text, count }) => ({ text: `${text} ${currentCall()?.rpc}`, count }),
-        async *count({ text, count }) {
-          for (let n = 1; n <= count; n += 1) {
-            yield { text, count: n };
-          }
-        },
-        async sum(requests) {
-          let sum = 0;
-          for await (const { count } of requests) {
-            sum += count;
-          }
-          return { count: sum };
-        },
-        async *chat(requests) {
-          for await (const { text } of requests) {
-            yield { text };
-          }
-        },
-      }),
-    ],
-  });
+  server = await serveEcho({ echo: ({ text, count }) => ({ text: `${text} ${currentCall()?.rpc}`, count }) });
 });
 afterAll(() => server.close());
 

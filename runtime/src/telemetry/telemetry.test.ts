@@ -5,13 +5,13 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { EchoService, echoPolicy } from '../../test/echo.ts';
+import { serveEcho } from '../../test/echo-server.ts';
 import { attribute, startOtlpReceiver } from '../../test/otlp.ts';
 import { startTestPostgres, type TestPostgres } from '../../test/postgres.ts';
 import { connect } from '../client/connect.ts';
 import { closeEgress } from '../client/egress.ts';
 import { fail } from '../errors/fail.ts';
-import { implement } from '../server/implement.ts';
-import { type RunningServer, serve } from '../server/serve.ts';
+import type { RunningServer } from '../server/serve.ts';
 import { startTelemetry, type Telemetry } from './start.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
@@ -35,45 +35,24 @@ beforeAll(async () => {
   vi.stubEnv('OTEL_BSP_SCHEDULE_DELAY', '50');
   telemetry = await startTelemetry({ workload: 'echo' });
   pool = new pg.Pool({ connectionString: postgres.url(), max: 1 });
-  const missing = () => {
-    throw fail('UNKNOWN_RPC');
-  };
-  const unused = { sum: missing, chat: missing };
-  callee = await serve({
-    workload: 'echo',
-    listen: '127.0.0.1:0',
-    policy: echoPolicy,
-    services: [
-      implement(EchoService, {
-        ...unused,
-        async *count() {
-          yield {};
-          await new Promise(() => {});
-        },
-        echo: async ({ text }) => {
-          const { rows } = await pool.query('select $1::text as text', [text]);
-          return { text: rows[0].text };
-        },
-      }),
-    ],
+  callee = await serveEcho({
+    async *count() {
+      yield {};
+      await new Promise(() => {});
+    },
+    echo: async ({ text }) => {
+      const { rows } = await pool.query('select $1::text as text', [text]);
+      return { text: rows[0].text };
+    },
   });
   const client = connect(EchoService, { egress: callee.address, policy: echoPolicy });
-  caller = await serve({
-    workload: 'echo',
-    listen: '127.0.0.1:0',
-    policy: echoPolicy,
-    services: [
-      implement(EchoService, {
-        ...unused,
-        count: missing,
-        echo: async ({ text, count }) => {
-          if (count > 0) {
-            throw fail('ITEM_NOT_FOUND');
-          }
-          return client.echo({ text });
-        },
-      }),
-    ],
+  caller = await serveEcho({
+    echo: async ({ text, count }) => {
+      if (count > 0) {
+        throw fail('ITEM_NOT_FOUND');
+      }
+      return client.echo({ text });
+    },
   });
 });
 afterAll(async () => {

@@ -8,20 +8,12 @@ import { AddressSchema } from '@weft/gen/weft/type/v1/address_pb.js';
 import { query } from '@weft/runtime/data/pool';
 import type { Pool } from 'pg';
 import type { Lease } from './ledger.ts';
-import type { Failure, Saga, SagaKind, Step } from './saga.ts';
+import type { Failure, Saga } from './saga.ts';
 import type { SagaTimes } from './times.ts';
 
-type SagaRow = {
-  readonly sagaId: string;
-  readonly shipmentId: string;
-  readonly kind: SagaKind;
-  readonly step: Step;
-  readonly fencingToken: bigint;
-  readonly attempts: number;
-  readonly overdue: boolean;
-  readonly holdOver: boolean;
+/** A saga as the database gives it: what is absent is null, messages are JSON. */
+type SagaRow = Omit<Saga, 'failure' | 'reservationId' | 'destinationCountryCode' | 'allocations'> & {
   readonly failure: Failure | null;
-  readonly quoteId: string;
   readonly reservationId: string | null;
   readonly destination: JsonValue;
   readonly allocations: JsonValue[];
