@@ -78,7 +78,8 @@ export async function acceptQuote(tx: Sql, quoteId: string, reference: string): 
 }
 
 /**
- * Voids a quote that nobody, or `reference`, has accepted, or finds that it binds nobody any more.
+ * Voids a quote that nobody, or `reference`, has accepted, or finds that it binds nobody any more. One whose time ran out has
+ * expired, also when nobody has looked at it since.
  *
  * @throws QUOTE_NOT_FOUND, QUOTE_STATE
  */
@@ -86,7 +87,8 @@ export async function voidQuote(tx: Sql, quoteId: string, reference: string): Pr
   await tx.query({
     name: 'quotes_void',
     text: `UPDATE quotes SET state = ${VOIDED}
-           WHERE quote_id = $1 AND (state = ${OPEN} OR (state = ${ACCEPTED} AND reference = $2))`,
+           WHERE quote_id = $1
+             AND ((state = ${OPEN} AND expire_time > clock_timestamp()) OR (state = ${ACCEPTED} AND reference = $2))`,
     values: [quoteId, reference],
   });
   const quote = await readQuote(tx, quoteId);
