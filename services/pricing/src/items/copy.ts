@@ -33,12 +33,16 @@ export async function dropItem(sql: Sql, sku: string): Promise<void> {
   await sql.query({ name: 'items_drop', text: 'DELETE FROM items WHERE sku = $1', values: [sku] });
 }
 
-/** Everything up to this token is in the copy; what no listing since the last one has shown is gone. */
+/**
+ * Everything up to this token is in the copy. The first token after a listing says that the listing is complete: what it did not
+ * show is gone. Later ones have nothing to look for, and do not: the statement reads the token as it was before.
+ */
 export async function keepPlace(sql: Sql, resumeToken: string): Promise<void> {
   await sql.query({
     name: 'item_copy_place',
-    text: `WITH place AS (UPDATE item_copy SET resume_token = $1 RETURNING listing)
-           DELETE FROM items USING place WHERE items.listing < place.listing`,
+    text: `WITH place AS (UPDATE item_copy SET resume_token = $1)
+           DELETE FROM items
+           WHERE (SELECT resume_token = '' FROM item_copy) AND listing < (SELECT listing FROM item_copy)`,
     values: [resumeToken],
   });
 }
