@@ -41,6 +41,9 @@ export const BASKET: readonly Fields<PackingLine>[] = [
   { sku: 'BOK-PICT-OWL-MOON', quantity: 1n },
 ];
 
+/** What a caller needs of a mesh, the shared one or one of a test's own. */
+export type Edge = Pick<TestMesh, 'edgeUrl' | 'token'>;
+
 /** Somebody who calls through the edge. */
 export type Caller = {
   of<S extends DescService>(service: S): Client<S>;
@@ -61,7 +64,7 @@ export type CallerOptions = {
 };
 
 /** A caller of the mesh's edge, whose connection is closed when the test is over. */
-export async function callerOf(mesh: TestMesh, options: CallerOptions = {}): Promise<Caller> {
+export async function callerOf(mesh: Edge, options: CallerOptions = {}): Promise<Caller> {
   const subject = options.subject ?? `customer-${randomUUID().slice(0, 8)}`;
   const scopes = options.scopes ?? undefined;
   const token =
