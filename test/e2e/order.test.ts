@@ -4,10 +4,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
-import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { ReservationService, ReservationState } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
-import { StockReason, StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import { QuoteService, QuoteState } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import {
   PlaceShipmentResponseSchema,
@@ -18,6 +15,7 @@ import { metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type TestMesh, testMesh } from '../../dev/src/testing.ts';
 import { BASKET, BERLIN, buy, type Caller, callerOf, failureOf, orderFor, prepare } from './customer.ts';
+import { level, newItem } from './shop.ts';
 
 let mesh: TestMesh;
 beforeAll(async () => {
@@ -157,22 +155,6 @@ describe('an order', () => {
     const again = { ...cancel, requestId: randomUUID() };
     expect(reasonOf(await failureOf(shipments.cancelShipment(again)))).toBe('SHIPMENT_STATE');
   });
-
-  test('trap 1: five units, forty customers at once: five orders, and nothing oversold', async () => {
-    const merchant = await callerOf(mesh);
-    const { sku, locationId } = await newItem(merchant, 5n);
-    const lines = [{ sku, quantity: 1n }];
-    const customers = await Promise.all(Array.from({ length: 40 }, () => callerOf(mesh)));
-    const orders = await Promise.all(
-      customers.map(async (customer) => orderFor(await prepare(customer, lines), lines)),
-    );
-    const outcomes = await Promise.all(
-      customers.map((customer, index) => settled(customer, orders[index] as (typeof orders)[number])),
-    );
-    expect(outcomes.filter((outcome) => outcome === 'CONFIRMED')).toHaveLength(5);
-    expect(outcomes.filter((outcome) => outcome === 'INSUFFICIENT_STOCK')).toHaveLength(35);
-    expect(await level(merchant, sku, locationId)).toMatchObject({ onHand: 5n, reserved: 5n, available: 0n });
-  });
 });
 
 test('a customer follows their order by a stream that resumes', async () => {
@@ -194,39 +176,6 @@ test('a customer follows their order by a stream that resumes', async () => {
   }
   expect(states.at(-1)).toBe(ShipmentState.CONFIRMED);
 });
-
-/** Places an order, again with the same request_id while it is pending, and says how it ended. */
-async function settled(customer: Caller, order: ReturnType<typeof orderFor>): Promise<string | undefined> {
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    const error = await failureOf(customer.of(ShipmentService).placeShipment(order));
-    if (error === undefined) return 'CONFIRMED';
-    if (reasonOf(error) !== 'SHIPMENT_PENDING') return reasonOf(error);
-  }
-  return 'SHIPMENT_PENDING';
-}
-
-async function newItem(merchant: Caller, onHand: bigint): Promise<{ sku: string; locationId: string }> {
-  const sku = `TEST-${randomUUID().slice(0, 8).toUpperCase()}`;
-  const locationId = 'berlin';
-  const item = {
-    sku,
-    name: 'Test item',
-    category: 'test',
-    weightGrams: 100,
-    dimensions: { lengthMm: 100, widthMm: 80, heightMm: 20 },
-    taxCategory: 'standard',
-  };
-  await merchant.of(ItemService).createItem({ requestId: randomUUID(), item });
-  const price = { sku, unitPrice: { currencyCode: 'EUR', minorUnits: 1_000n }, minQuantity: 1n, taxInclusive: true };
-  await merchant.of(PriceService).batchUpsertPrices({ requestId: randomUUID(), prices: [price] });
-  const adjust = { requestId: randomUUID(), sku, locationId, delta: onHand, reason: StockReason.RECEIVED };
-  await merchant.of(StockService).adjustStock(adjust);
-  return { sku, locationId };
-}
-
-async function level(caller: Caller, sku: string, locationId: string) {
-  return (await caller.of(StockService).batchGetStockLevels({ skus: [sku], locationId })).stockLevels[0];
-}
 
 async function reservationStates(caller: Caller): Promise<[string, ReservationState][]> {
   const { reservations } = await caller.of(ReservationService).listReservations({ pageSize: 200 });
