@@ -23,6 +23,8 @@ const FLUSH_MAX_MS = 2_000;
 const DEFAULTS: Readonly<Record<string, string>> = {
   OTEL_BSP_SCHEDULE_DELAY: '1000',
   OTEL_NODE_RESOURCE_DETECTORS: 'env,serviceinstance',
+  // No baggage: what a stranger writes there would travel through the whole mesh.
+  OTEL_PROPAGATORS: 'tracecontext',
 };
 
 /**

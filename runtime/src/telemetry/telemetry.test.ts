@@ -26,6 +26,8 @@ let pool: pg.Pool;
 let telemetry: Telemetry;
 let callee: RunningServer;
 let caller: RunningServer;
+/** What the callee was last sent beside the trace. */
+const baggage: string | null = null;
 
 beforeAll(async () => {
   [receiver, postgres] = await Promise.all([startOtlpReceiver(), startTestPostgres()]);
@@ -92,6 +94,12 @@ test('a call through two processes and a statement is one connected trace, witho
   expect(attribute(first, 'rpc.system.name')).toBe('grpc');
   expect(attribute(first, 'rpc.response.status_code')).toBe('OK');
   expect(JSON.stringify(receiver.spans)).not.toContain(SECRET);
+});
+
+test('what a caller writes as baggage goes no further', async () => {
+  const client = createClient(EchoService, createGrpcTransport({ baseUrl: `http://${caller.address}` }));
+  await client.echo({ text: 'x' }, { headers: { baggage: 'stranger=here' } });
+  expect(baggage).toBeNull();
 });
 
 test("a span tells the error's reason, and an error of the caller's is not marked as the server's fault", async () => {
