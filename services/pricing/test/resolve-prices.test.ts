@@ -3,6 +3,7 @@
 import { Code } from '@connectrpc/connect';
 import { reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { APPLICABLE_PRICES } from '../src/prices/resolve.ts';
 import { aPrice, at, eventually, fromNow, putPrices, reasonFrom, startPricing, type TestPricing } from './harness.ts';
 
 let pricing: TestPricing;
@@ -97,6 +98,23 @@ test('trap 20: an interval holds its first instant and not its last: one price a
     (asOfMs) => asOfMs >= changeMs,
   );
   expect(await unitPrice('RELAY')).toBe(2n);
+});
+
+test('at the very instant: to the millisecond, asked of the statement itself', async () => {
+  await put(
+    aPrice('INSTANT', 5n, { startTime: at('2026-01-01T00:00:00Z'), endTime: at('2026-02-01T00:00:00Z') }),
+    aPrice('ENDLESS', 6n, { startTime: at('2026-01-01T00:00:00Z') }),
+  );
+  const heldAt = async (instant: string) => {
+    const statement = APPLICABLE_PRICES.replaceAll('statement_timestamp()', '$4::timestamptz');
+    const values = [['INSTANT', 'ENDLESS'], [1n, 1n], 'EUR', instant];
+    const { rows } = await pricing.pool.query<{ unitMinorUnits: bigint }>(statement, values);
+    return rows.map(({ unitMinorUnits }) => unitMinorUnits);
+  };
+  expect(await heldAt('2025-12-31T23:59:59.999Z')).toEqual([]);
+  expect(await heldAt('2026-01-01T00:00:00Z')).toEqual([5n, 6n]);
+  expect(await heldAt('2026-01-31T23:59:59.999Z')).toEqual([5n, 6n]);
+  expect(await heldAt('2026-02-01T00:00:00Z')).toEqual([6n]);
 });
 
 test('money that no one can owe is refused', async () => {
