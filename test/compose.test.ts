@@ -28,7 +28,7 @@ const compose = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { 
   volumes: Record<string, unknown>;
 };
 const services = Object.entries(compose.services);
-const workloads = [...new Set(Object.values(policies).map(({ workload }) => workload))];
+const workloads: string[] = [...new Set(Object.values(policies).map(({ workload }) => workload))];
 
 /** Keys of the Compose Specification that this file uses; another one would be a slip. */
 const SERVICE_KEYS = new Set(
