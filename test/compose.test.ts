@@ -32,7 +32,7 @@ const workloads: string[] = [...new Set(Object.values(policies).map(({ workload 
 
 /** Keys of the Compose Specification that this file uses; another one would be a slip. */
 const SERVICE_KEYS = new Set(
-  'image build command entrypoint environment depends_on volumes ports network_mode networks restart init user read_only cap_drop security_opt stop_grace_period healthcheck profiles'.split(
+  'image build command entrypoint environment depends_on volumes ports network_mode networks tmpfs restart init user read_only cap_drop security_opt stop_grace_period healthcheck profiles'.split(
     ' ',
   ),
 );
