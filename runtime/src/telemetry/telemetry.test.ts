@@ -27,7 +27,7 @@ let telemetry: Telemetry;
 let callee: RunningServer;
 let caller: RunningServer;
 /** What the callee was last sent beside the trace. */
-const baggage: string | null = null;
+let baggage: string | null | undefined;
 
 beforeAll(async () => {
   [receiver, postgres] = await Promise.all([startOtlpReceiver(), startTestPostgres()]);
@@ -42,7 +42,8 @@ beforeAll(async () => {
       yield {};
       await new Promise(() => {});
     },
-    echo: async ({ text }) => {
+    echo: async ({ text }, { requestHeader }) => {
+      baggage = requestHeader.get('baggage');
       const { rows } = await pool.query('select $1::text as text', [text]);
       return { text: rows[0].text };
     },
