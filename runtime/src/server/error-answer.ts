@@ -72,16 +72,19 @@ export function withReason(response: UniversalServerResponse, first: Uint8Array 
       ? retyped(type, findTrailerError(response.trailer))
       : undefined;
   }
-  if (response.status !== OK && type === 'application/json' && first !== undefined) {
+  const isCompressed = response.header?.has('content-encoding') === true;
+  if (response.status !== OK && type === 'application/json' && first !== undefined && !isCompressed) {
     return retyped(type, errorFromJsonBytes(first, undefined, UNREADABLE));
   }
+  // What is long enough to be compressed has details: without them an error is a sentence.
   return undefined;
 }
 
+/** Thrown for a body that is no error; Connect writes none such. */
 const UNREADABLE = new ConnectError('not an error in JSON');
 
 function retyped(contentType: string, error: ConnectError | undefined): TypedAnswer | undefined {
-  if (error === undefined || error === UNREADABLE || error.details.length > 0) {
+  if (error === undefined || error.details.length > 0) {
     return undefined;
   }
   // It was read back from our own answer, but it was made by this process, not by a callee.

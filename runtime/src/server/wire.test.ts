@@ -1,4 +1,5 @@
 import { constants, type IncomingHttpHeaders } from 'node:http2';
+import { gunzipSync } from 'node:zlib';
 import { fromBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { findTrailerError } from '@connectrpc/connect/protocol-grpc';
@@ -176,6 +177,23 @@ describe('what cannot be a call gets a typed answer', () => {
     expect(web.headers?.[':status']).toBe(200);
     expect(web.body[0]).toBe(0x80);
     expect(web.body.toString()).toContain('grpc-status-details-bin');
+  });
+});
+
+test('a long error reaches a Connect caller that takes compressed answers, as every browser does', async () => {
+  const message = 'x'.repeat(900);
+  await start({
+    echo: () => {
+      throw fail('INSUFFICIENT_STOCK', message, { sku: 'y'.repeat(900) });
+    },
+  });
+  const headers = { 'content-type': 'application/json', 'accept-encoding': 'gzip, deflate, br' };
+  const answer = await raw.call('Echo', Buffer.from('{}'), headers);
+  expect(answer.headers).toMatchObject({ ':status': 400, 'content-encoding': 'gzip' });
+  expect(JSON.parse(gunzipSync(answer.body).toString())).toMatchObject({
+    code: 'failed_precondition',
+    message,
+    details: [{ debug: { reason: 'INSUFFICIENT_STOCK' } }],
   });
 });
 
