@@ -388,7 +388,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/tax_service.proto:26
+  // proto/weft/pricing/v1/tax_service.proto:27
   'weft.pricing.v1.TaxService/CalculateTax': {
     workload: 'pricing',
     deadlineMs: 1000,
@@ -398,7 +398,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/tax_service.proto:50
+  // proto/weft/pricing/v1/tax_service.proto:51
   'weft.pricing.v1.TaxService/GetTaxRate': {
     workload: 'pricing',
     deadlineMs: 1000,
@@ -408,7 +408,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/tax_service.proto:67
+  // proto/weft/pricing/v1/tax_service.proto:68
   'weft.pricing.v1.TaxService/ListTaxRates': {
     workload: 'pricing',
     deadlineMs: 1000,
@@ -418,7 +418,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/tax_service.proto:86
+  // proto/weft/pricing/v1/tax_service.proto:87
   'weft.pricing.v1.TaxService/CreateTaxRate': {
     workload: 'pricing',
     deadlineMs: 2000,
@@ -428,7 +428,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/tax_service.proto:108
+  // proto/weft/pricing/v1/tax_service.proto:109
   'weft.pricing.v1.TaxService/UpdateTaxRate': {
     workload: 'pricing',
     deadlineMs: 2000,
@@ -438,7 +438,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/tax_service.proto:127
+  // proto/weft/pricing/v1/tax_service.proto:128
   'weft.pricing.v1.TaxService/DeleteTaxRate': {
     workload: 'pricing',
     deadlineMs: 2000,

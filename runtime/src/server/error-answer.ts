@@ -90,7 +90,8 @@ function retyped(contentType: string, error: ConnectError | undefined): TypedAns
   // It was read back from our own answer, but it was made by this process, not by a callee.
   error.isWireError = false;
   const typed = outgoingError(error);
-  return { error: typed, response: errorAnswer(contentType, typed) };
+  // A status that only handlers raise has no reason of its own, and is fine as it is.
+  return typed === error ? undefined : { error: typed, response: errorAnswer(contentType, typed) };
 }
 
 function answer(status: number, contentType: string, body: Uint8Array): UniversalServerResponse {

@@ -1,4 +1,4 @@
-import { createClient } from '@connectrpc/connect';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EchoService, echoPolicy } from '../../test/echo.ts';
@@ -15,14 +15,16 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const transports = {
+  gRPC: ({ address }: RunningServer) => createGrpcTransport({ baseUrl: `http://${address}` }),
+  'gRPC-Web': ({ address }: RunningServer) =>
+    createGrpcWebTransport({ baseUrl: `http://${address}`, httpVersion: '2' }),
+  Connect: ({ address }: RunningServer) => createConnectTransport({ baseUrl: `http://${address}`, httpVersion: '2' }),
+};
+
 describe('all four kinds of RPC', () => {
-  const transports = {
-    gRPC: () => createGrpcTransport({ baseUrl: `http://${server.address}` }),
-    'gRPC-Web': () => createGrpcWebTransport({ baseUrl: `http://${server.address}`, httpVersion: '2' }),
-    Connect: () => createConnectTransport({ baseUrl: `http://${server.address}`, httpVersion: '2' }),
-  };
   test.each(Object.entries(transports))('over %s', async (_name, transport) => {
-    const client = createClient(EchoService, transport());
+    const client = createClient(EchoService, transport(server));
     expect(await client.echo({ text: 'hi', count: 3 })).toMatchObject({
       text: 'hi weft.test.v1.EchoService/Echo',
       count: 3,
@@ -43,5 +45,29 @@ describe('all four kinds of RPC', () => {
     expect((await client.echo({ text: 'hi', count: 3 })).count).toBe(3);
     const failure = await client.echo({ count: 2_000 }).catch((error: unknown) => error);
     expect(reasonOf(failure)).toBe('INVALID_FIELD');
+  });
+});
+
+describe('a plain ConnectError of a handler keeps its status', () => {
+  const codes = Object.values(Code).filter((code): code is Code => typeof code === 'number');
+
+  test.each(Object.entries(transports))('over %s', async (_name, transport) => {
+    const failing = await serveEcho({
+      echo: ({ count }) => {
+        throw new ConnectError('as I say', count);
+      },
+    });
+    try {
+      const client = createClient(EchoService, transport(failing));
+      for (const code of codes) {
+        const error = ConnectError.from(await client.echo({ count: code }).catch((caught: unknown) => caught));
+        const isFault = [Code.Internal, Code.Unknown, Code.DataLoss].includes(code);
+        expect([error.code, error.rawMessage]).toEqual(
+          isFault ? [Code.Internal, 'The server failed.'] : [code, 'as I say'],
+        );
+      }
+    } finally {
+      await failing.close();
+    }
   });
 });

@@ -483,6 +483,7 @@ export declare const TaxService: GenService<{
    * - FAILED_PRECONDITION (TAX_RATE_MISSING): the destination's jurisdiction has no rate at that time, so that
    *   nothing can be sold there.
    * - INVALID_ARGUMENT (CURRENCY_UNSUPPORTED): the currency is not one of ISO 4217, or amounts have different ones.
+   * - OUT_OF_RANGE (AMOUNT_OUT_OF_RANGE): an amount exceeds 1,000,000,000,000,000 minor units.
    *
    * @generated from rpc weft.pricing.v1.TaxService.CalculateTax
    */
