@@ -127,7 +127,10 @@ export class Changefeed {
     }
     for (;;) {
       signal.throwIfAborted();
-      const { changes, upTo, at } = await this.#after(options.topic, cursor);
+      // Where a resume begins is asked of the log itself: what was missed may not have reached the memory of this process.
+      const { changes, upTo, at } = await (caughtUp
+        ? this.#after(options.topic, cursor)
+        : this.#readLog(options.topic, cursor));
       const of = changes.filter((change) => change.topic === options.topic);
       const events = of.length === 0 ? [] : await options.read(of);
       for (const [index, event] of events.entries()) {
@@ -172,6 +175,10 @@ export class Changefeed {
       const last = changes.at(-1)?.cursor;
       return { changes, at, upTo: start + BATCH_MAX < this.#memory.length && last !== undefined ? last : end };
     }
+    return await this.#readLog(topic, cursor);
+  }
+
+  async #readLog(topic: string, cursor: Cursor): Promise<Omit<Read, 'held'>> {
     const read = await readAfter(this.#pool, cursor, BATCH_MAX, topic);
     // Asked after reading: what was purged meanwhile may have been missed.
     if (!(await isKept(this.#pool, cursor))) {
