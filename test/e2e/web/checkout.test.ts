@@ -71,7 +71,7 @@ test('an order is placed with the keyboard alone, at the total that was offered,
   await page.getByRole('row', { name: `${rate.name} ${euros(rate.charge)}` }).waitFor();
 
   await tabTo(place);
-  expect(await place.innerText()).toBe(`Place order · ${total}`);
+  expect(await place.textContent()).toBe(`Place order · ${total}`);
   await keyboard.press('Enter');
   await page
     .getByRole('heading', { level: 1, name: /^Order / })

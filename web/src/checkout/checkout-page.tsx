@@ -130,6 +130,7 @@ export function CheckoutPage() {
           {complete && offer.settling && response === undefined && <Loading what="Working out shipping and tax" />}
           <PlaceOrder
             offer={complete && offer.error === undefined ? offer.data : undefined}
+            offerFailed={complete && offer.error !== undefined}
             settling={offer.settling}
             renew={offer.reload}
           />

@@ -20,7 +20,7 @@ import { replaceBasket } from '../shop/basket.ts';
 import { announce } from '../ui/announcer.tsx';
 import { ErrorNotice, signInPath } from '../ui/notices.tsx';
 import { toAddress } from './address.ts';
-import type { Offer } from './offer.ts';
+import type { Offer, OfferInput } from './offer.ts';
 import { type Placing, pendingPlacement, place } from './placement.ts';
 
 /** After these the offer is of no use any more. */
@@ -35,10 +35,13 @@ const OFFER_IS_STALE: ReadonlySet<string> = new Set([
 
 export function PlaceOrder({
   offer,
+  offerFailed,
   settling,
   renew,
 }: {
   offer: Offer | undefined;
+  /** The page says already why there is no offer. */
+  offerFailed: boolean;
   settling: boolean;
   renew: () => void;
 }) {
@@ -46,17 +49,20 @@ export function PlaceOrder({
   const { token, expired } = useSession();
   const pending = useStore(pendingPlacement);
   const [tryNumber, setTryNumber] = useState(0);
-  const [error, setError] = useState<unknown>();
+  const [failure, setFailure] = useState<{ readonly error: unknown; readonly input: OfferInput }>();
   const clicked = useRef(false);
   const placing = tryNumber > 0;
   const quote = offer?.response.quote;
+  // What went wrong with one order says nothing of the next.
+  const isOver =
+    failure === undefined || offerFailed || pending !== undefined || isAnother(failure.input, offer?.input);
 
   const submit = async () => {
     if (offer === undefined || quote?.total === undefined || clicked.current) {
       return;
     }
     clicked.current = true;
-    setError(undefined);
+    setFailure(undefined);
     setTryNumber(1);
     const request = create(PlaceShipmentRequestSchema, {
       requestId: newRequestId(),
@@ -68,9 +74,9 @@ export function PlaceOrder({
     });
     try {
       finish(await place(request, { send: sender(rpc), onTry: setTryNumber }));
-    } catch (failure) {
-      setError(failure);
-      if (OFFER_IS_STALE.has(explain(failure).reason)) {
+    } catch (error) {
+      setFailure({ error, input: offer.input });
+      if (OFFER_IS_STALE.has(explain(error).reason)) {
         renew();
       }
     } finally {
@@ -82,7 +88,7 @@ export function PlaceOrder({
   const obstacle = whatIsMissing(token?.scopes, expired);
   return (
     <div className="place">
-      {error !== undefined && pending === undefined && <ErrorNotice error={error} />}
+      {!isOver && <ErrorNotice error={failure.error} />}
       {obstacle === undefined ? (
         <button
           type="button"
@@ -103,6 +109,10 @@ export function PlaceOrder({
       </p>
     </div>
   );
+}
+
+function isAnother(before: OfferInput, now: OfferInput | undefined): boolean {
+  return now !== undefined && JSON.stringify(now) !== JSON.stringify(before);
 }
 
 /** Sends the request and takes the trace from the answer's header. */

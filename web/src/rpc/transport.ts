@@ -3,7 +3,16 @@
  * record of each call's trace.
  */
 
-import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  type Interceptor,
+  type StreamRequest,
+  type Transport,
+  type UnaryRequest,
+} from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-web';
 import { MeshService } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
@@ -13,7 +22,7 @@ import { CheckoutService } from '@weft/gen/weft/shipping/v1/checkout_service_pb.
 import { ShipmentService } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js';
 import type { Protocol } from '../app/config.ts';
 import { recordCall } from './calls.ts';
-import { timeoutMsOf } from './policy.ts';
+import { scopesOf, timeoutMsOf } from './policy.ts';
 
 /** Response header in which the edge names the trace of a call. */
 export const TRACE_HEADER = 'x-weft-trace-id';
@@ -66,14 +75,45 @@ export function withDeadlines(transport: Transport): Transport {
   };
 }
 
-function sendToken(token: () => string | undefined): Interceptor {
-  return (next) => (request) => {
+/**
+ * Sends the token. The edge refuses any call with a token that it does not accept, also to an RPC that is open to all; such a call is
+ * made again without it, so that a stale token closes the orders but not the shop.
+ */
+export function sendToken(token: () => string | undefined): Interceptor {
+  return (next) => async (request) => {
     const text = token();
-    if (text !== undefined) {
-      request.header.set('authorization', `Bearer ${text}`);
+    if (text === undefined) {
+      return await next(request);
     }
-    return next(request);
+    request.header.set('authorization', `Bearer ${text}`);
+    if (scopesOf(request.method).length > 0) {
+      return await next(request);
+    }
+    const repeat = await repeatable(request);
+    try {
+      return await next(repeat());
+    } catch (error) {
+      if (error instanceof ConnectError && error.code === Code.Unauthenticated) {
+        request.header.delete('authorization');
+        return await next(repeat());
+      }
+      throw error;
+    }
   };
+}
+
+/** Makes a request that can be sent more than once: the messages of a stream are read off here. Browsers send one. */
+async function repeatable(request: UnaryRequest | StreamRequest): Promise<() => UnaryRequest | StreamRequest> {
+  if (!request.stream) {
+    return () => request;
+  }
+  const messages = await Array.fromAsync(request.message);
+  return () => ({
+    ...request,
+    message: (async function* () {
+      yield* messages;
+    })(),
+  });
 }
 
 const recordTraces: Interceptor = (next) => async (request) => {
