@@ -57,7 +57,7 @@ export function linksOf(calls: readonly CallStats[]): readonly Link[] {
 
 /**
  * Places the workloads: a column further right than everyone who calls them; those who call others above, those who only
- * answer below, so that threads which skip a column have room.
+ * answer below, each a little nearer to the middle than the one before, so that threads which skip a column run clear of it.
  */
 export function placeNodes(topology: Pick<Topology, 'workloads'>, links: readonly Link[]): readonly Node[] {
   const names = topology.workloads.map(({ name }) => name);
@@ -72,10 +72,10 @@ export function placeNodes(topology: Pick<Topology, 'workloads'>, links: readonl
     inColumn.set(group, before + 1);
     const height =
       at === 0
-        ? 0.46 + before * 0.3
+        ? 0.5 + before * 0.3
         : calls
-          ? 0.18 + before * 0.22
-          : Math.max(0.3, 0.88 - 0.12 * (at - 1)) - before * 0.22;
+          ? 0.04 + 0.09 * at + before * 0.22
+          : Math.max(0.3, 0.94 - 0.06 * at) - before * 0.22;
     return {
       name,
       live: sidecarLive,
