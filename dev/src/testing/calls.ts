@@ -1,6 +1,6 @@
 /** For tests that call a service as its sidecar would: they say who calls, and what a call that fails must fail with. */
 import { randomUUID } from 'node:crypto';
-import type { Transport } from '@connectrpc/connect';
+import type { Interceptor, Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { reasonOf } from '@weft/runtime/errors/fail';
 
@@ -14,12 +14,21 @@ export interface Caller {
   readonly scopes?: string;
 }
 
-/** gRPC to a service's own address, in the words of the sidecar that passes the call on. */
-export function transportAs(address: string, { workload = 'edge', subject, scopes }: Caller = {}): Transport {
+/**
+ * gRPC to a service's own address, in the words of the sidecar that passes the call on.
+ *
+ * @param interceptors what else is done with each call, outermost first.
+ */
+export function transportAs(
+  address: string,
+  { workload = 'edge', subject, scopes }: Caller = {},
+  interceptors: readonly Interceptor[] = [],
+): Transport {
   const claims = subject === undefined ? undefined : JSON.stringify({ sub: subject, scope: scopes });
   return createGrpcTransport({
     baseUrl: `http://${address}`,
     interceptors: [
+      ...interceptors,
       (next) => (request) => {
         request.header.set('x-forwarded-client-cert', `URI=spiffe://weft.local/${workload}`);
         if (claims !== undefined) {

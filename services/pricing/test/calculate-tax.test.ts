@@ -3,7 +3,8 @@
 import { Code } from '@connectrpc/connect';
 import { metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { at, place, putRate, reasonFrom, requestId, startPricing, type TestPricing } from './harness.ts';
+import { requestId } from '../../../dev/src/testing/calls.ts';
+import { at, outcomeOf, place, putRate, startPricing, type TestPricing } from './harness.ts';
 
 let pricing: TestPricing;
 beforeAll(async () => {
@@ -135,7 +136,7 @@ describe('sums', () => {
     expect(error).toMatchObject({ code: Code.OutOfRange });
     expect(reasonOf(error)).toBe('AMOUNT_OUT_OF_RANGE');
     expect(
-      await reasonFrom(
+      await outcomeOf(
         calculate(
           [
             [most, 'food'],
@@ -171,7 +172,7 @@ describe('whose rate', () => {
     expect(metadataOf(error)).toEqual({ jurisdiction: 'FR-IDF', tax_category: 'standard' });
     // A country that taxes food only sells nothing else.
     await putRate(pricing, { jurisdiction: 'IT', taxCategory: 'food' });
-    expect(await reasonFrom(calculate([[1n, 'books']], { to: place('IT') }))).toBe('TAX_RATE_MISSING');
+    expect(await outcomeOf(calculate([[1n, 'books']], { to: place('IT') }))).toBe('TAX_RATE_MISSING');
   });
 });
 
@@ -203,26 +204,26 @@ describe('trap 20: which date’s rate', () => {
     });
     expect(await rateOf(place('AT'))).toBe(210_000);
     await pricing.taxes.deleteTaxRate({ requestId: requestId(), taxRateId });
-    expect(await reasonFrom(rateOf(place('AT')))).toBe('TAX_RATE_MISSING');
+    expect(await outcomeOf(rateOf(place('AT')))).toBe('TAX_RATE_MISSING');
   });
 });
 
 test('what makes no sense is refused', async () => {
-  expect(await reasonFrom(calculate([]))).toBe('INVALID_FIELD');
-  expect(await reasonFrom(calculate([[-1n, 'standard']]))).toBe('INVALID_FIELD');
-  expect(await reasonFrom(calculate([[1n, 'Standard']]))).toBe('INVALID_FIELD');
-  expect(await reasonFrom(calculate([[1n, 'standard']], { to: place('Germany') }))).toBe('INVALID_FIELD');
-  expect(await reasonFrom(calculate([[1n, 'standard']], { currencyCode: 'ZZZ' }))).toBe('CURRENCY_UNSUPPORTED');
+  expect(await outcomeOf(calculate([]))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(calculate([[-1n, 'standard']]))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(calculate([[1n, 'Standard']]))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(calculate([[1n, 'standard']], { to: place('Germany') }))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(calculate([[1n, 'standard']], { currencyCode: 'ZZZ' }))).toBe('CURRENCY_UNSUPPORTED');
   const mixed = ['EUR', 'USD'].map((currencyCode) => ({
     amount: { currencyCode, minorUnits: 1n },
     taxCategory: 'standard',
   }));
   const call = pricing.taxes.calculateTax({ amounts: mixed, destination: place('DE') });
-  expect(await reasonFrom(call)).toBe('CURRENCY_UNSUPPORTED');
+  expect(await outcomeOf(call)).toBe('CURRENCY_UNSUPPORTED');
   const never = pricing.taxes.calculateTax({
     amounts: mixed.slice(0, 1),
     destination: place('DE'),
     asOfTime: { seconds: 253_402_300_800n, nanos: 0 },
   });
-  expect(await reasonFrom(never)).toBe('INVALID_FIELD');
+  expect(await outcomeOf(never)).toBe('INVALID_FIELD');
 });

@@ -3,22 +3,18 @@
  * sidecars: it says who calls, and it is the way to inventory.
  */
 
-import { randomUUID } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
-import { policies } from '@weft/gen/weft/policy.ts';
 import { PriceSchema } from '@weft/gen/weft/pricing/v1/price_pb.js';
 import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import { QuoteService } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import { TaxRateSchema } from '@weft/gen/weft/pricing/v1/tax_rate_pb.js';
 import { TaxService } from '@weft/gen/weft/pricing/v1/tax_service_pb.js';
 import { AddressSchema } from '@weft/gen/weft/type/v1/address_pb.js';
-import { openPool } from '@weft/runtime/data/pool';
 import { reasonOf } from '@weft/runtime/errors/fail';
-import { serve } from '@weft/runtime/server/serve';
 import type { Pool } from 'pg';
-import { testDatabase } from '../../../dev/src/testing.ts';
+import { requestId, transportAs } from '../../../dev/src/testing/calls.ts';
+import { type Hosted, host, openTestDatabase } from '../../../dev/src/testing/hosted.ts';
 import { openPricing, type PricingOptions } from '../src/pricing.ts';
 
 /** The services' clients, as one caller. */
@@ -51,57 +47,32 @@ export const NOWHERE = 'unix:/nonexistent/inventory.sock';
 
 /** Starts pricing on an empty database. */
 export async function startPricing(options: Partial<PricingOptions> = {}): Promise<TestPricing> {
-  const database = await testDatabase('pricing');
-  const leaving: (() => Promise<void>)[] = [];
+  const database = await openTestDatabase('pricing');
+  const replicas: Hosted[] = [];
   const start = async () => {
     const pricing = openPricing({ egress: NOWHERE, sweepIntervalMs: 50, ...options, databaseUrl: database.url });
-    const server = await serve({
-      workload: 'pricing',
-      listen: '127.0.0.1:0',
-      policy: policies,
-      services: pricing.services,
-      drain: { noticeMs: 0 },
-    });
-    let left: Promise<void> | undefined;
-    const leave = () => {
-      left ??= server.close().then(() => pricing.close());
-      return left;
-    };
-    leaving.push(leave);
-    const as = (workload: string, subject?: string) => clientsOf(server.address, workload, subject);
-    return { ...as('shipping'), as, leave };
+    const { address, stop } = await host('pricing', pricing);
+    replicas.push({ address, stop });
+    const as = (workload: string, subject?: string) => clientsOf(address, workload, subject);
+    return { ...as('shipping'), as, leave: stop };
   };
   const first = await start();
-  const pool = openPool({ databaseUrl: database.url, workload: 'test', maxConnections: 4 });
   return {
     ...first,
-    pool,
+    pool: database.pool,
     replica: start,
     async stop() {
-      for (const leave of leaving) {
-        await leave();
+      for (const replica of replicas) {
+        await replica.stop();
       }
-      await pool.end();
       await database.drop();
     },
   };
 }
 
 function clientsOf(address: string, workload: string, subject: string | undefined): Clients {
-  const transport = createGrpcTransport({
-    baseUrl: `http://${address}`,
-    interceptors: [
-      patient,
-      (next) => (request) => {
-        request.header.set('x-forwarded-client-cert', `URI=spiffe://weft.local/${workload}`);
-        if (subject !== undefined) {
-          const claims = JSON.stringify({ sub: subject });
-          request.header.set('x-weft-claims', Buffer.from(claims).toString('base64url'));
-        }
-        return next(request);
-      },
-    ],
-  });
+  const caller = { workload, ...(subject === undefined ? {} : { subject }) };
+  const transport = transportAs(address, caller, [patient]);
   return {
     prices: createClient(PriceService, transport),
     taxes: createClient(TaxService, transport),
@@ -125,16 +96,9 @@ const patient: Interceptor = (next) => async (request) => {
   }
 };
 
-/** A new request id. */
-export const requestId = (): string => randomUUID();
-
-/** What a call fails with: its reason, or what came instead. */
-export async function reasonFrom(call: Promise<unknown>): Promise<unknown> {
-  const error = await call.then(
-    (value) => value,
-    (caught: unknown) => caught,
-  );
-  return reasonOf(error) ?? error;
+/** What a call gives: its response, or the reason of its failure. */
+export async function outcomeOf(call: Promise<unknown>): Promise<unknown> {
+  return await call.catch((error: unknown) => reasonOf(error) ?? error);
 }
 
 /** A price in minor units; what is not given is ordinary. */

@@ -5,7 +5,8 @@ import { Code } from '@connectrpc/connect';
 import type { ImportPricesRequestSchema } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import { reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { aPrice, at, putPrices, reasonFrom, requestId, startPricing, type TestPricing } from './harness.ts';
+import { requestId } from '../../../dev/src/testing/calls.ts';
+import { aPrice, at, outcomeOf, putPrices, startPricing, type TestPricing } from './harness.ts';
 
 let pricing: TestPricing;
 beforeAll(async () => {
@@ -62,7 +63,7 @@ test('trap 7: an import that broke off is sent again whole: what was applied is 
   expect(await unitPrice('BROKEN-1')).toBe(11n);
   expect(await unitPrice('BROKEN-2')).toBe(20n);
   const other = importPrices({ ...one, rows: [aPrice('BROKEN-1', 12n)] });
-  expect(await reasonFrom(other)).toBe('REQUEST_ID_REUSED');
+  expect(await outcomeOf(other)).toBe('REQUEST_ID_REUSED');
 });
 
 test('a stream that breaks off in the middle keeps the chunks before', async () => {
@@ -147,12 +148,12 @@ test('chunks come in order, of one import; those before the one at fault stay ap
   expect(overlapping).toMatchObject({ code: Code.InvalidArgument });
   expect(await unitPrice('ORDER-1-A')).toBe(1n);
   expect(await unitPrice('ORDER-2-A')).toBeUndefined();
-  expect(await reasonFrom(importPrices(chunk(1n), chunk(3n, requestId())))).toBe('IMPORT_CHUNK_INVALID');
-  expect(await reasonFrom(importPrices(chunk(1n, '')))).toBe('INVALID_FIELD');
-  expect(await reasonFrom(importPrices(chunk(0n)))).toBe('INVALID_FIELD');
-  expect(await reasonFrom(importPrices({ ...chunk(1n), rows: [] }))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(importPrices(chunk(1n), chunk(3n, requestId())))).toBe('IMPORT_CHUNK_INVALID');
+  expect(await outcomeOf(importPrices(chunk(1n, '')))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(importPrices(chunk(0n)))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(importPrices({ ...chunk(1n), rows: [] }))).toBe('INVALID_FIELD');
   const rows = Array.from({ length: 1_001 }, (_, index) => aPrice(`ORDER-X-${index}`, 1n));
-  expect(await reasonFrom(importPrices({ requestId: id, firstLine: 50n, rows }))).toBe('INVALID_FIELD');
+  expect(await outcomeOf(importPrices({ requestId: id, firstLine: 50n, rows }))).toBe('INVALID_FIELD');
   expect(await importPrices(chunk(1n), chunk(9n))).toMatchObject({ changedCount: 4n });
 });
 

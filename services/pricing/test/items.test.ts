@@ -3,15 +3,15 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { CreateQuoteRequestSchema } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { requestId } from '../../../dev/src/testing/calls.ts';
 import {
   aPrice,
   type Clients,
   eventually,
+  outcomeOf,
   place,
   putPrices,
   putRate,
-  reasonFrom,
-  requestId,
   startPricing,
   type TestPricing,
 } from './harness.ts';
@@ -46,7 +46,7 @@ const aQuote = (...skus: string[]): Request => ({
 });
 /** The names of the items that a quote shows, or the reason for which there is none. */
 const quoted = (skus: string[], { quotes }: Clients = pricing) =>
-  reasonFrom(quotes.createQuote(aQuote(...skus)).then(({ quote }) => quote?.lines.map(({ name }) => name)));
+  outcomeOf(quotes.createQuote(aQuote(...skus)).then(({ quote }) => quote?.lines.map(({ name }) => name)));
 
 /** What is copied, as `SKU name`, sorted. */
 async function copied(): Promise<string[]> {

@@ -11,8 +11,9 @@ import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import { QuoteService } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import { connect } from '@weft/runtime/client/connect';
 import { afterEach, expect, test } from 'vitest';
+import { requestId } from '../../../dev/src/testing/calls.ts';
 import { testDatabase } from '../../../dev/src/testing.ts';
-import { NOWHERE, reasonFrom, requestId } from './harness.ts';
+import { NOWHERE, outcomeOf } from './harness.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -54,14 +55,14 @@ test('serves on a socket that only its user may open, though inventory is away, 
   expect((await stat(socket)).mode & 0o777).toBe(0o600);
   const to = { egress: `unix:${socket}`, policy: policies };
   const quotes = connect(QuoteService, to);
-  expect(await reasonFrom(quotes.getQuote({ quoteId: requestId() }))).toBe('QUOTE_NOT_FOUND');
+  expect(await outcomeOf(quotes.getQuote({ quoteId: requestId() }))).toBe('QUOTE_NOT_FOUND');
 
   const stream = connect(PriceService, to).watchPrices({ skus: ['MUG'], currencyCode: 'EUR' });
   const messages = stream[Symbol.asyncIterator]();
   expect((await messages.next()).value?.event.case).toBe('bookmark');
   child.kill('SIGTERM');
   // Who watches is told to resume, elsewhere.
-  expect(await reasonFrom(messages.next())).toBe('STREAM_ENDED');
+  expect(await outcomeOf(messages.next())).toBe('STREAM_ENDED');
   expect(await exited).toEqual([0, null]);
   expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
 });

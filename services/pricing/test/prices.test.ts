@@ -9,7 +9,8 @@ import {
 import { sealPageToken } from '@weft/runtime/data/page';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { aPrice, at, putPrices, putRate, reasonFrom, requestId, startPricing, type TestPricing } from './harness.ts';
+import { requestId } from '../../../dev/src/testing/calls.ts';
+import { aPrice, at, outcomeOf, putPrices, putRate, startPricing, type TestPricing } from './harness.ts';
 
 let pricing: TestPricing;
 beforeAll(async () => {
@@ -57,12 +58,10 @@ describe('a batch', () => {
   });
 
   test('that says one thing twice is refused, also when only the parts of a millisecond differ', async () => {
-    expect(await reasonFrom(put(aPrice('TWICE', 1n), aPrice('OTHER', 1n), aPrice('TWICE', 1n)))).toBe(
-      'PRICE_DUPLICATE',
-    );
+    expect(await outcomeOf(put(aPrice('TWICE', 1n), aPrice('OTHER', 1n), aPrice('TWICE', 1n)))).toBe('PRICE_DUPLICATE');
     const start = (nanos: number) => ({ startTime: { seconds: 7n, nanos } });
     const finer = put(aPrice('TWICE', 1n, start(1_000_001)), aPrice('TWICE', 2n, start(1_999_999)));
-    expect(await reasonFrom(finer)).toBe('PRICE_DUPLICATE');
+    expect(await outcomeOf(finer)).toBe('PRICE_DUPLICATE');
     // Another currency, quantity or start is another price.
     await put(
       aPrice('TWICE', 1n),
@@ -97,7 +96,7 @@ describe('a batch', () => {
     ['an instant after all instants', [aPrice('BOUND', 1n, { endTime: { seconds: 253_402_300_800n, nanos: 0 } })]],
     ['too many nanoseconds', [aPrice('BOUND', 1n, { startTime: { seconds: 0n, nanos: 1_000_000_000 } })]],
   ])('with %s is refused as a wrong field', async (_, prices) => {
-    expect(await reasonFrom(put(...prices))).toBe('INVALID_FIELD');
+    expect(await outcomeOf(put(...prices))).toBe('INVALID_FIELD');
   });
 
   test('of a thousand prices is written whole', async () => {
@@ -110,7 +109,7 @@ describe('a batch', () => {
     ['2026-01-01T00:00:00Z', '2025-12-31T23:59:59.999Z'],
   ])('whose price would hold from %s to %s is refused', async (start, end) => {
     const backwards = put(aPrice('BACKWARDS', 1n, { startTime: at(start), endTime: at(end) }));
-    expect(await reasonFrom(backwards)).toBe('PRICE_INTERVAL_INVALID');
+    expect(await outcomeOf(backwards)).toBe('PRICE_INTERVAL_INVALID');
   });
 });
 
@@ -143,7 +142,7 @@ describe('trap 7: double submit', () => {
   test('a request that failed may be sent again with its key, and another caller’s key is another key', async () => {
     const id = requestId();
     const refused = { requestId: id, prices: [aPrice('ONCE-4', 1n), aPrice('ONCE-4', 1n)] };
-    expect(await reasonFrom(pricing.prices.batchUpsertPrices(refused))).toBe('PRICE_DUPLICATE');
+    expect(await outcomeOf(pricing.prices.batchUpsertPrices(refused))).toBe('PRICE_DUPLICATE');
     await pricing.prices.batchUpsertPrices({ requestId: id, prices: [aPrice('ONCE-4', 1n)] });
     await pricing.as('edge', 'ada').prices.batchUpsertPrices({ requestId: id, prices: [aPrice('ONCE-4', 2n)] });
     expect(await unitPrice('ONCE-4')).toBe(2n);
@@ -153,7 +152,7 @@ describe('trap 7: double submit', () => {
     const skus = Array.from({ length: 50 }, (_, index) => `CROSS-${index}`);
     const outcomes = await Promise.all(
       Array.from({ length: 12 }, (_, turn) =>
-        reasonFrom(put(...(turn % 2 ? skus : skus.toReversed()).map((sku) => aPrice(sku, BigInt(turn + 1))))),
+        outcomeOf(put(...(turn % 2 ? skus : skus.toReversed()).map((sku) => aPrice(sku, BigInt(turn + 1))))),
       ),
     );
     expect(outcomes).toEqual(outcomes.map(() => expect.objectContaining({ prices: expect.anything() })));
@@ -198,12 +197,12 @@ describe('pages', () => {
     const { nextPageToken } = await pricing.prices.listPrices({ sku: 'PAGE-A', pageSize: 1 });
     expect(nextPageToken).not.toBe('');
     const foreign = pricing.prices.listPrices({ sku: 'PAGE-B', pageToken: nextPageToken });
-    expect(await reasonFrom(foreign)).toBe('PAGE_TOKEN_INVALID');
-    expect(await reasonFrom(pricing.prices.listPrices({ pageToken: nextPageToken }))).toBe('PAGE_TOKEN_INVALID');
+    expect(await outcomeOf(foreign)).toBe('PAGE_TOKEN_INVALID');
+    expect(await outcomeOf(pricing.prices.listPrices({ pageToken: nextPageToken }))).toBe('PAGE_TOKEN_INVALID');
     await putRate(pricing, { jurisdiction: 'FR' });
     await putRate(pricing, { jurisdiction: 'IT' });
     const { nextPageToken: ofRates } = await pricing.taxes.listTaxRates({ pageSize: 1 });
-    expect(await reasonFrom(pricing.prices.listPrices({ pageToken: ofRates }))).toBe('PAGE_TOKEN_INVALID');
+    expect(await outcomeOf(pricing.prices.listPrices({ pageToken: ofRates }))).toBe('PAGE_TOKEN_INVALID');
 
     const request = create(ListPricesRequestSchema);
     const forge = (cursor: string) =>
@@ -217,10 +216,10 @@ describe('pages', () => {
       '["A","EUR",1,"0"]',
       '["A\\u0000","EUR","1","0"]',
     ]) {
-      expect(await reasonFrom(forge(cursor))).toBe('PAGE_TOKEN_INVALID');
+      expect(await outcomeOf(forge(cursor))).toBe('PAGE_TOKEN_INVALID');
     }
     for (const pageToken of ['nonsense', 'AAAA', '💥']) {
-      expect(await reasonFrom(pricing.prices.listPrices({ pageToken }))).toBe('PAGE_TOKEN_INVALID');
+      expect(await outcomeOf(pricing.prices.listPrices({ pageToken }))).toBe('PAGE_TOKEN_INVALID');
     }
     // A cursor beyond all instants is a place in the list like any other.
     for (const instant of ['999999999999999', '-999999999999999']) {
@@ -233,7 +232,7 @@ describe('pages', () => {
 
   test('sizes have bounds', async () => {
     for (const pageSize of [-1, 201]) {
-      expect(await reasonFrom(pricing.prices.listPrices({ pageSize }))).toBe('INVALID_FIELD');
+      expect(await outcomeOf(pricing.prices.listPrices({ pageSize }))).toBe('INVALID_FIELD');
     }
     expect((await pricing.prices.listPrices({})).prices).toHaveLength(50);
   });

@@ -5,18 +5,9 @@ import { Code } from '@connectrpc/connect';
 import { AcceptQuoteResponseSchema, type Quote, QuoteState } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import { metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requestId } from '../../../dev/src/testing/calls.ts';
 import { purgeQuotes } from '../src/quotes/store.ts';
-import {
-  aPrice,
-  eventually,
-  place,
-  putPrices,
-  putRate,
-  reasonFrom,
-  requestId,
-  startPricing,
-  type TestPricing,
-} from './harness.ts';
+import { aPrice, eventually, outcomeOf, place, putPrices, putRate, startPricing, type TestPricing } from './harness.ts';
 import { Shelf } from './shelf.ts';
 
 /** Hundreds of commits, on a busy machine. */
@@ -56,7 +47,7 @@ const cancel = (quoteId: string, reference = '') =>
 const stateOf = async (quoteId: string) => (await pricing.quotes.getQuote({ quoteId })).quote?.state;
 const failureOf = (call: Promise<unknown>) => call.catch((error: unknown) => error);
 /** The state that a call answers with, or the reason for which it is refused. */
-const outcomeOf = (call: Promise<{ quote?: Quote | undefined }>) =>
+const quoteOutcomeOf = (call: Promise<{ quote?: Quote | undefined }>) =>
   call.then(
     ({ quote }) => quote?.state,
     (error: unknown) => reasonOf(error) ?? error,
@@ -89,9 +80,9 @@ describe('an id', () => {
     expect(error).toMatchObject({ code: Code.NotFound });
     expect([reasonOf(error), metadataOf(error)]).toEqual(['QUOTE_NOT_FOUND', { quote_id: quoteId }]);
     const accept = pricing.quotes.acceptQuote({ requestId: requestId(), quoteId, reference: 'order-1' });
-    expect(await reasonFrom(accept)).toBe('QUOTE_NOT_FOUND');
-    expect(await reasonFrom(pricing.quotes.voidQuote({ requestId: requestId(), quoteId }))).toBe('QUOTE_NOT_FOUND');
-    expect(await reasonFrom(pricing.quotes.getQuote({ quoteId: 'quote-1' }))).toBe('INVALID_FIELD');
+    expect(await outcomeOf(accept)).toBe('QUOTE_NOT_FOUND');
+    expect(await outcomeOf(pricing.quotes.voidQuote({ requestId: requestId(), quoteId }))).toBe('QUOTE_NOT_FOUND');
+    expect(await outcomeOf(pricing.quotes.getQuote({ quoteId: 'quote-1' }))).toBe('INVALID_FIELD');
   });
 });
 
@@ -122,13 +113,13 @@ describe('accepting', () => {
     const bytes = answers.map((answer) => Buffer.from(toBinary(AcceptQuoteResponseSchema, answer)).toString('hex'));
     expect(new Set(bytes).size).toBe(1);
     const other = pricing.quotes.acceptQuote({ ...request, reference: 'order-2' });
-    expect(await reasonFrom(other)).toBe('REQUEST_ID_REUSED');
+    expect(await outcomeOf(other)).toBe('REQUEST_ID_REUSED');
   });
 
   test('by many at once for references of their own: one has it', async () => {
     for (const quoteId of await newQuotes(10)) {
       const references = Array.from({ length: 8 }, (_, index) => `order-${index}`);
-      const outcomes = await Promise.all(references.map((reference) => outcomeOf(accept(quoteId, reference))));
+      const outcomes = await Promise.all(references.map((reference) => quoteOutcomeOf(accept(quoteId, reference))));
       const winner = references[outcomes.indexOf(ACCEPTED)];
       expect(outcomes.filter((outcome) => outcome === 'QUOTE_STATE')).toHaveLength(7);
       expect((await pricing.quotes.getQuote({ quoteId })).quote?.reference).toBe(winner);
@@ -138,7 +129,7 @@ describe('accepting', () => {
   test('needs a reference of a sensible length', async () => {
     const quoteId = await newQuote();
     for (const reference of ['', 'x'.repeat(121)]) {
-      expect(await reasonFrom(accept(quoteId, reference))).toBe('INVALID_FIELD');
+      expect(await outcomeOf(accept(quoteId, reference))).toBe('INVALID_FIELD');
     }
     expect((await accept(quoteId, 'x'.repeat(120))).quote?.state).toBe(ACCEPTED);
   });
@@ -160,7 +151,7 @@ describe('voiding', () => {
     const quoteId = await newQuote();
     await accept(quoteId);
     for (const reference of ['', 'order-2']) {
-      expect(await reasonFrom(cancel(quoteId, reference))).toBe('QUOTE_STATE');
+      expect(await outcomeOf(cancel(quoteId, reference))).toBe('QUOTE_STATE');
     }
     expect(await stateOf(quoteId)).toBe(ACCEPTED);
     expect((await cancel(quoteId, 'order-1')).quote?.state).toBe(VOIDED);
@@ -173,7 +164,7 @@ describe('voiding', () => {
       const quoteIds = await newQuotes(20);
       await Promise.all(
         quoteIds.map(async (quoteId, index) => {
-          const calls = [() => outcomeOf(accept(quoteId)), () => outcomeOf(cancel(quoteId))];
+          const calls = [() => quoteOutcomeOf(accept(quoteId)), () => quoteOutcomeOf(cancel(quoteId))];
           const begun = (index % 2 === 0 ? calls : calls.toReversed()).map((call) => call());
           const outcomes = new Set(await Promise.all(begun));
           const state = await stateOf(quoteId);
@@ -203,7 +194,7 @@ describe('expiry', () => {
     expect(await stateOf(seen)).toBe(EXPIRED);
     for (const quoteId of [seen, unseen]) {
       expect((await cancel(quoteId)).quote?.state).toBe(EXPIRED);
-      expect(await reasonFrom(accept(quoteId))).toBe('QUOTE_EXPIRED');
+      expect(await outcomeOf(accept(quoteId))).toBe('QUOTE_EXPIRED');
       expect(await stateOf(quoteId)).toBe(EXPIRED);
     }
   });
@@ -227,7 +218,7 @@ describe('expiry', () => {
       await Promise.all(
         quoteIds.map(async (quoteId) => {
           const watched: unknown[] = [];
-          const outcome = outcomeOf(accept(quoteId));
+          const outcome = quoteOutcomeOf(accept(quoteId));
           await eventually(
             async () => {
               watched.push(await stateOf(quoteId));
@@ -285,8 +276,8 @@ describe('expiry', () => {
     await endAt("now() - interval '31 days'", old, void_, taken);
     await endAt("now() - interval '29 days'", recent);
     await purgeQuotes(pricing.pool);
-    expect(await reasonFrom(stateOf(old))).toBe('QUOTE_NOT_FOUND');
-    expect(await reasonFrom(stateOf(void_))).toBe('QUOTE_NOT_FOUND');
+    expect(await outcomeOf(stateOf(old))).toBe('QUOTE_NOT_FOUND');
+    expect(await outcomeOf(stateOf(void_))).toBe('QUOTE_NOT_FOUND');
     expect([await stateOf(taken), await stateOf(recent)]).toEqual([ACCEPTED, EXPIRED]);
   });
 });

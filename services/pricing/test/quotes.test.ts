@@ -11,16 +11,16 @@ import {
 } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import { metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requestId } from '../../../dev/src/testing/calls.ts';
 import {
   aPrice,
   at,
   type Clients,
   fromNow,
+  outcomeOf,
   place,
   putPrices,
   putRate,
-  reasonFrom,
-  requestId,
   startPricing,
   type TestPricing,
 } from './harness.ts';
@@ -239,7 +239,7 @@ describe('money never comes from the caller', () => {
 
   test('a charge in another currency, or less than nothing, is refused', async () => {
     for (const shippingCharge of [charge(595n, 'USD'), charge(-1n)]) {
-      expect(await reasonFrom(quoteFor({ shippingCharge }))).toBe('INVALID_FIELD');
+      expect(await outcomeOf(quoteFor({ shippingCharge }))).toBe('INVALID_FIELD');
     }
   });
 });
@@ -259,8 +259,8 @@ describe('is refused with a reason', () => {
     const error = await failureOf(quoteFor({ lines: [{ sku: 'BARE', quantity: 1n }] }));
     expect(error).toMatchObject({ code: Code.FailedPrecondition });
     expect([reasonOf(error), metadataOf(error)]).toEqual(['PRICE_NOT_FOUND', { sku: 'BARE', currency_code: 'EUR' }]);
-    expect(await reasonFrom(quoteFor({ currencyCode: 'GBP' }))).toBe('PRICE_NOT_FOUND');
-    expect(await reasonFrom(quoteFor({ currencyCode: 'ZZZ' }))).toBe('CURRENCY_UNSUPPORTED');
+    expect(await outcomeOf(quoteFor({ currencyCode: 'GBP' }))).toBe('PRICE_NOT_FOUND');
+    expect(await outcomeOf(quoteFor({ currencyCode: 'ZZZ' }))).toBe('CURRENCY_UNSUPPORTED');
   });
 
   test('for a destination without a rate', async () => {
@@ -270,7 +270,7 @@ describe('is refused with a reason', () => {
 
   test('for prices on different bases', async () => {
     const lines = ['MUG', 'ODD'].map((sku) => ({ sku, quantity: 1n }));
-    expect(await reasonFrom(quoteFor({ lines }))).toBe('TAX_BASIS_MIXED');
+    expect(await outcomeOf(quoteFor({ lines }))).toBe('TAX_BASIS_MIXED');
   });
 
   test('for money that nobody can owe, as a sum over lines of one SKU too', async () => {
@@ -301,7 +301,7 @@ describe('is refused with a reason', () => {
       nowhere,
     ];
     for (const request of requests) {
-      expect(await reasonFrom(pricing.quotes.createQuote(request))).toBe('INVALID_FIELD');
+      expect(await outcomeOf(pricing.quotes.createQuote(request))).toBe('INVALID_FIELD');
     }
   });
 });
@@ -321,9 +321,9 @@ describe('trap 7: double submit', () => {
     const request = aQuote();
     await pricing.quotes.createQuote(request);
     const other = pricing.quotes.createQuote({ ...request, lines: [{ sku: 'MUG', quantity: 3n }] });
-    expect(await reasonFrom(other)).toBe('REQUEST_ID_REUSED');
+    expect(await outcomeOf(other)).toBe('REQUEST_ID_REUSED');
     const refused = aQuote({ lines: [{ sku: 'BARE', quantity: 1n }] });
-    expect(await reasonFrom(pricing.quotes.createQuote(refused))).toBe('PRICE_NOT_FOUND');
+    expect(await outcomeOf(pricing.quotes.createQuote(refused))).toBe('PRICE_NOT_FOUND');
     await pricing.quotes.createQuote({ ...refused, lines: [{ sku: 'MUG', quantity: 1n }] });
   });
 });

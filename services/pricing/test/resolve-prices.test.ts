@@ -4,7 +4,7 @@ import { Code } from '@connectrpc/connect';
 import { reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { APPLICABLE_PRICES } from '../src/prices/resolve.ts';
-import { aPrice, at, eventually, fromNow, putPrices, reasonFrom, startPricing, type TestPricing } from './harness.ts';
+import { aPrice, at, eventually, fromNow, outcomeOf, putPrices, startPricing, type TestPricing } from './harness.ts';
 
 let pricing: TestPricing;
 beforeAll(async () => {
@@ -65,7 +65,7 @@ test('trap 21: a price in JPY is a whole number of yen; a code outside ISO 4217 
   expect(prices).toMatchObject([{ linePrice: { currencyCode: 'JPY', minorUnits: 5_940n } }]);
   // XAU is in the standard's list, and no money.
   for (const code of ['ZZZ', 'XXX', 'XAU']) {
-    expect(await reasonFrom(resolve('YEN', 1n, code))).toBe('CURRENCY_UNSUPPORTED');
+    expect(await outcomeOf(resolve('YEN', 1n, code))).toBe('CURRENCY_UNSUPPORTED');
   }
 });
 
@@ -134,6 +134,6 @@ test('nonsense is refused before the database sees it', async () => {
     [{ ...line, quantity: 0n }],
     [{ ...line, sku: '' }],
   ]) {
-    expect(await reasonFrom(pricing.prices.resolvePrices({ lines, currencyCode: 'EUR' }))).toBe('INVALID_FIELD');
+    expect(await outcomeOf(pricing.prices.resolvePrices({ lines, currencyCode: 'EUR' }))).toBe('INVALID_FIELD');
   }
 });

@@ -6,7 +6,8 @@ import { CreateTaxRateResponseSchema, ListTaxRatesRequestSchema } from '@weft/ge
 import { sealPageToken } from '@weft/runtime/data/page';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { aRate, at, putRate, reasonFrom, requestId, startPricing, type TestPricing } from './harness.ts';
+import { requestId } from '../../../dev/src/testing/calls.ts';
+import { aRate, at, outcomeOf, putRate, startPricing, type TestPricing } from './harness.ts';
 
 let pricing: TestPricing;
 beforeAll(async () => {
@@ -59,10 +60,10 @@ describe('create and get', () => {
 
   test('a rate needs a start, and ends after it', async () => {
     const { startTime: _, ...endless } = aRate({ jurisdiction: 'XS' });
-    expect(await reasonFrom(rates().createTaxRate({ requestId: requestId(), taxRate: endless }))).toBe('INVALID_FIELD');
-    expect(await reasonFrom(rates().createTaxRate({ requestId: requestId() }))).toBe('INVALID_FIELD');
+    expect(await outcomeOf(rates().createTaxRate({ requestId: requestId(), taxRate: endless }))).toBe('INVALID_FIELD');
+    expect(await outcomeOf(rates().createTaxRate({ requestId: requestId() }))).toBe('INVALID_FIELD');
     for (const endTime of [at('2020-01-01T00:00:00Z'), at('2019-12-31T23:59:59.999Z')]) {
-      expect(await reasonFrom(putRate(pricing, { jurisdiction: 'XS', endTime }))).toBe('TAX_INTERVAL_INVALID');
+      expect(await outcomeOf(putRate(pricing, { jurisdiction: 'XS', endTime }))).toBe('TAX_INTERVAL_INVALID');
     }
   });
 
@@ -70,7 +71,7 @@ describe('create and get', () => {
     const error = await failureOf(rates().getTaxRate({ taxRateId: ABSENT }));
     expect(error).toMatchObject({ code: Code.NotFound });
     expect([reasonOf(error), metadataOf(error)]).toEqual(['TAX_RATE_NOT_FOUND', { tax_rate_id: ABSENT }]);
-    expect(await reasonFrom(rates().getTaxRate({ taxRateId: 'nonsense' }))).toBe('INVALID_FIELD');
+    expect(await outcomeOf(rates().getTaxRate({ taxRateId: 'nonsense' }))).toBe('INVALID_FIELD');
   });
 });
 
@@ -104,7 +105,7 @@ describe('no instant has two rates', () => {
   test('of many who create one at once, one succeeds', async () => {
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        reasonFrom(
+        outcomeOf(
           putRate(pricing, { jurisdiction: 'PC', ratePpm: index, startTime: { seconds: BigInt(index), nanos: 0 } }),
         ),
       ),
@@ -119,8 +120,8 @@ describe('no instant has two rates', () => {
       const early = await putRate(pricing, { jurisdiction, ...YEARS });
       const late = await putRate(pricing, { jurisdiction, startTime: at('2023-01-01T00:00:00Z') });
       const outcomes = await Promise.all([
-        reasonFrom(update({ taxRateId: early.taxRateId, endTime: at('2022-09-01T00:00:00Z') }, 'end_time')),
-        reasonFrom(update({ taxRateId: late.taxRateId, startTime: at('2022-03-01T00:00:00Z') }, 'start_time')),
+        outcomeOf(update({ taxRateId: early.taxRateId, endTime: at('2022-09-01T00:00:00Z') }, 'end_time')),
+        outcomeOf(update({ taxRateId: late.taxRateId, startTime: at('2022-03-01T00:00:00Z') }, 'start_time')),
       ]);
       expect(outcomes.filter((reason) => reason === 'TAX_RATE_OVERLAPS')).toHaveLength(1);
     }
@@ -172,7 +173,7 @@ describe('update', () => {
   ])('the mask %j is refused', async (paths) => {
     const { taxRates } = await rates().listTaxRates({ pageSize: 1 });
     const call = update({ taxRateId: taxRates[0]?.taxRateId ?? '', jurisdiction: 'ZZ' }, ...paths);
-    expect(await reasonFrom(call)).toBe('UPDATE_MASK_INVALID');
+    expect(await outcomeOf(call)).toBe('UPDATE_MASK_INVALID');
   });
 
   test('the rate that results is held to the bounds of a rate', async () => {
@@ -183,13 +184,13 @@ describe('update', () => {
       ['rate_ppm', 'name', 'start_time'].map((field) => `tax_rate.${field}`),
     );
     const ended = update({ taxRateId, endTime: at('2020-01-01T00:00:00Z') }, 'end_time');
-    expect(await reasonFrom(ended)).toBe('TAX_INTERVAL_INVALID');
+    expect(await outcomeOf(ended)).toBe('TAX_INTERVAL_INVALID');
   });
 
   test('an id that is none, or nobody’s, is told apart', async () => {
-    expect(await reasonFrom(update({ taxRateId: ABSENT, name: 'x' }, 'name'))).toBe('TAX_RATE_NOT_FOUND');
+    expect(await outcomeOf(update({ taxRateId: ABSENT, name: 'x' }, 'name'))).toBe('TAX_RATE_NOT_FOUND');
     for (const taxRate of [undefined, { taxRateId: '' }, { taxRateId: 'a\0b' }]) {
-      expect(await reasonFrom(update(taxRate, 'name'))).toBe('INVALID_FIELD');
+      expect(await outcomeOf(update(taxRate, 'name'))).toBe('INVALID_FIELD');
     }
   });
 });
@@ -204,8 +205,8 @@ describe('delete', () => {
     expect(reasonOf(stale)).toBe('ETAG_MISMATCH');
     await rates().deleteTaxRate(request);
     await rates().deleteTaxRate(request);
-    expect(await reasonFrom(rates().getTaxRate({ taxRateId }))).toBe('TAX_RATE_NOT_FOUND');
-    expect(await reasonFrom(rates().deleteTaxRate({ ...request, requestId: requestId() }))).toBe('TAX_RATE_NOT_FOUND');
+    expect(await outcomeOf(rates().getTaxRate({ taxRateId }))).toBe('TAX_RATE_NOT_FOUND');
+    expect(await outcomeOf(rates().deleteTaxRate({ ...request, requestId: requestId() }))).toBe('TAX_RATE_NOT_FOUND');
     await putRate(pricing, { jurisdiction: 'DA' });
   });
 });
@@ -218,7 +219,7 @@ test('trap 7: the same request has one effect and the same bytes, at once and la
   const bytes = answers.map((answer) => Buffer.from(toBinary(CreateTaxRateResponseSchema, answer)).toString('hex'));
   expect(new Set(bytes).size).toBe(1);
   const other = rates().createTaxRate({ ...request, taxRate: aRate({ jurisdiction: 'IE' }) });
-  expect(await reasonFrom(other)).toBe('REQUEST_ID_REUSED');
+  expect(await outcomeOf(other)).toBe('REQUEST_ID_REUSED');
 });
 
 describe('pages', () => {
@@ -249,12 +250,12 @@ describe('pages', () => {
   test('a token of another query, or forged, is refused', async () => {
     const { nextPageToken } = await rates().listTaxRates({ jurisdiction: 'PA', pageSize: 1 });
     const foreign = rates().listTaxRates({ jurisdiction: 'PB', pageToken: nextPageToken });
-    expect(await reasonFrom(foreign)).toBe('PAGE_TOKEN_INVALID');
+    expect(await outcomeOf(foreign)).toBe('PAGE_TOKEN_INVALID');
     const request = create(ListTaxRatesRequestSchema);
     const forge = (cursor: string) =>
       rates().listTaxRates({ pageToken: sealPageToken(ListTaxRatesRequestSchema, request, cursor) });
     for (const cursor of ['nonsense', '[]', '["DE","food","today"]', '["DE\\u0000","food","0"]']) {
-      expect(await reasonFrom(forge(cursor))).toBe('PAGE_TOKEN_INVALID');
+      expect(await outcomeOf(forge(cursor))).toBe('PAGE_TOKEN_INVALID');
     }
     for (const place of [
       '["PB","food","999999999999999"]',
