@@ -1,52 +1,25 @@
 // The process itself: it starts without inventory, serves on its socket, and leaves without losing a call.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { policies } from '@weft/gen/weft/policy.ts';
 import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import { QuoteService } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import { connect } from '@weft/runtime/client/connect';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { requestId } from '../../../dev/src/testing/calls.ts';
+import { startWorkload } from '../../../dev/src/testing/workload-process.ts';
 import { testDatabase } from '../../../dev/src/testing.ts';
 import { NOWHERE, outcomeOf } from './harness.ts';
 
-const ends: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) {
-    await end();
-  }
-});
-
-/** Starts the process with this environment. */
-function start(environment: Record<string, string>) {
-  const child = spawn(process.execPath, [new URL('../src/main.ts', import.meta.url).pathname], {
-    env: { PATH: process.env.PATH ?? '', OTEL_SDK_DISABLED: 'true', ...environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const exited = once(child, 'exit') as Promise<[number | null]>;
-  ends.push(async () => {
-    child.kill('SIGKILL');
-    await exited;
-  });
-  const lines: { level: string; message: string }[] = [];
-  const read = createInterface(child.stderr);
-  read.on('line', (line) => lines.push(JSON.parse(line)));
-  return { child, exited, lines };
-}
-
 test('serves on a socket that only its user may open, though inventory is away, and ends cleanly when told', async () => {
   const database = await testDatabase('pricing');
-  ends.push(() => database.drop());
+  onTestFinished(() => database.drop());
   const folder = await mkdtemp(join(tmpdir(), 'weft-pricing-'));
-  ends.push(() => rm(folder, { recursive: true }));
+  onTestFinished(() => rm(folder, { recursive: true }));
   const socket = join(folder, 'app.sock');
-  const { child, exited, lines } = start({
-    WEFT_WORKLOAD: 'pricing',
+  const { child, exited, lines } = startWorkload('pricing', {
     WEFT_LISTEN: `unix:${socket}`,
     WEFT_EGRESS: NOWHERE,
     DATABASE_URL: database.url,
@@ -71,7 +44,7 @@ test.each([
   [{ WEFT_EGRESS: NOWHERE }, 'DATABASE_URL'],
   [{ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' }, 'WEFT_EGRESS'],
 ])('with %o it says what is missing in its environment', async (given, missing) => {
-  const { exited, lines } = start({ WEFT_WORKLOAD: 'pricing', WEFT_LISTEN: '127.0.0.1:0', ...given });
+  const { exited, lines } = startWorkload('pricing', { WEFT_LISTEN: '127.0.0.1:0', ...given });
   expect(await exited).toEqual([1, null]);
   expect(lines.at(-1)?.message).toContain(missing);
 });
