@@ -118,7 +118,9 @@ describe('a token', () => {
     await page.getByRole('alert').getByText('Your token has expired.').waitFor();
     await page.getByRole('alert').getByRole('link', { name: 'Sign in' }).click();
     await page.getByRole('alert').getByText('Your basket stays as it is.').waitFor();
-    await page.getByLabel('Another token').fill(await mesh.token({ subject: `renewed-${randomUUID()}`, scopes: ['orders:write'] }));
+    await page
+      .getByLabel('Another token')
+      .fill(await mesh.token({ subject: `renewed-${randomUUID()}`, scopes: ['orders:write'] }));
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByText('No orders yet.').waitFor();
     await page.getByRole('link', { name: 'Basket, 1 unit' }).waitFor();
