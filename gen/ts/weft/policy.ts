@@ -36,7 +36,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/console/v1/mesh_service.proto:88
+  // proto/weft/console/v1/mesh_service.proto:89
   'weft.console.v1.MeshService/WatchTraces': {
     workload: 'console',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 1800000 },

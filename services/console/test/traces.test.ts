@@ -75,6 +75,15 @@ describe('the store', () => {
     expect(store.spanCount).toBe(1);
   });
 
+  test('does not keep what browsers ask before their calls', () => {
+    const store = new TraceStore();
+    store.add([
+      span('a', '', { attributes: { 'http.method': 'OPTIONS' } }),
+      span('b', '', { traceId: 'b'.repeat(32) }),
+    ]);
+    expect([...store.all()].map(({ traceId }) => traceId)).toEqual(['b'.repeat(32)]);
+  });
+
   test('forgets the trace that grew longest ago, and keeps its bounds under a flood', () => {
     const store = new TraceStore({ maxTraces: 3, maxSpans: 100, maxSpansPerTrace: 10 });
     const ids = ['1', '2', '3', '4'].map((digit) => digit.repeat(32));

@@ -3,7 +3,7 @@
  */
 
 import { MeshService, type TraceSummary } from '@weft/gen/weft/console/v1/mesh_service_pb.js';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useRef, useState } from 'react';
 import { Link, navigate, usePageTitle } from '../app/router.tsx';
 import { useStore } from '../app/store.ts';
 import { formatClock, formatDuration, formatMs } from '../format/measures.ts';
@@ -28,9 +28,18 @@ export function TracesPage() {
     rpc.mesh.listTraces({ pageSize: SHOWN, rootName, failedOnly }, { signal }),
   );
   const [news, setNews] = useState<ReadonlyMap<string, TraceSummary>>(new Map());
+  const listedSince = useRef(false);
   useWatch(token === undefined ? '' : 'traces', {
-    open: (_token, signal) => rpc.mesh.watchTraces({}, { signal }),
+    open: (_token, signal) => {
+      listedSince.current = false;
+      return rpc.mesh.watchTraces({}, { signal });
+    },
     onMessage: ({ event }) => {
+      if (!listedSince.current) {
+        // The stream tells of nothing that came before it.
+        listedSince.current = true;
+        query.reload();
+      }
       if (event.case === 'changed') {
         const { value } = event;
         setNews((before) => newest(new Map(before).set(value.traceId, value)));

@@ -74,11 +74,13 @@ async function* watchTraces(store: TraceStore, { signal }: HandlerContext) {
   };
   store.on('changed', note);
   try {
+    // Whoever lists after it misses nothing.
+    yield bookmark();
     while (!signal.aborted) {
       if (grown.size === 0) {
         await happens(store, 'changed', BOOKMARK_MS, signal);
         if (grown.size === 0 && !signal.aborted) {
-          yield create(WatchTracesResponseSchema, { event: { case: 'bookmark', value: { atTime: timestampNow() } } });
+          yield bookmark();
           continue;
         }
       }
@@ -95,6 +97,10 @@ async function* watchTraces(store: TraceStore, { signal }: HandlerContext) {
   } finally {
     store.off('changed', note);
   }
+}
+
+function bookmark() {
+  return create(WatchTracesResponseSchema, { event: { case: 'bookmark', value: { atTime: timestampNow() } } });
 }
 
 async function waitForCompletion(store: TraceStore, traceId: string, waitMs: number, signal: AbortSignal) {

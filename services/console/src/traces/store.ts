@@ -21,7 +21,14 @@ export const DEFAULT_LIMITS: StoreLimits = { maxTraces: 2_000, maxSpans: 40_000,
  * Spans of these services' own RPCs are not kept: who looks at traces must not push out what is looked at, nor must health
  * checks.
  */
-const NOT_KEPT = /^\/?(weft\.console\.v1\.MeshService|grpc\.(health|reflection)\.)/;
+const UNKEPT_NAMES = /^\/?(weft\.console\.v1\.MeshService|grpc\.(health|reflection)\.)/;
+
+/** Neither is what a browser asks before its call, which bears the call's name. */
+const PREFLIGHT = 'OPTIONS';
+
+function isKept({ name, attributes }: StoredSpan): boolean {
+  return !UNKEPT_NAMES.test(name) && attributes['http.method'] !== PREFLIGHT;
+}
 
 /** A trace as far as it has arrived. */
 export type StoredTrace = {
@@ -55,7 +62,7 @@ export class TraceStore extends EventEmitter<{ changed: [traceId: string] }> {
   add(spans: readonly StoredSpan[]): void {
     const grown = new Set<string>();
     for (const span of spans) {
-      if (!NOT_KEPT.test(span.name) && this.#addSpan(span)) {
+      if (isKept(span) && this.#addSpan(span)) {
         grown.add(span.traceId);
       }
     }

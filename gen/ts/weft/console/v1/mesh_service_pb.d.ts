@@ -704,8 +704,9 @@ export declare const MeshService: GenService<{
     output: typeof ListTracesResponseSchema;
   },
   /**
-   * Streams a summary of each trace that begins or grows from now on. Traces of the console's own RPCs are not kept: who
-   * looks at traces must not push out what is looked at.
+   * Streams a summary of each trace that begins or grows from now on, beginning with a bookmark: who lists the traces after it
+   * misses none. Traces of the console's own RPCs are not kept: who looks at traces must not push out what is looked at.
+   * Neither are the preflights of browsers.
    *
    * - UNAVAILABLE (STREAM_ENDED): the stream reached its longest life or the server is stopping; open it again.
    * - RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW): the reader fell too far behind; open it again.
