@@ -38,6 +38,7 @@ const summary = readSummary();
 if (exitCode !== 0 && summary.failed === 0) summary.failed = 1;
 if (summary.failed > 0 && exitCode === 0) exitCode = 1;
 rmSync(folder, { recursive: true, force: true });
+for (const [reason, count] of Object.entries(summary.reasons)) process.stdout.write(`\n${count} skipped: ${reason}`);
 const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : '';
 process.stdout.write(`\n${summary.passed} passed, ${summary.failed} failed${skipped}\n`);
 process.exitCode = exitCode;
@@ -46,6 +47,6 @@ function readSummary() {
   try {
     return JSON.parse(readFileSync(summaryFile, 'utf8'));
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, reasons: {} };
   }
 }

@@ -35,10 +35,13 @@ async function summaryOf(files: Record<string, string>): Promise<{ summary: Summ
 
 test('counts passed, failed and skipped tests', async () => {
   const { summary, code } = await summaryOf({
-    'a.test.ts': `test('yes', () => {}); test('no', () => { expect(1).toBe(2); }); test.skip('later', () => {}); test.todo('once');`,
+    'a.test.ts': `test('yes', () => {}); test('no', () => { expect(1).toBe(2); }); test.skip('later', () => {}); test('there', ({ skip }) => skip('there is no moon'));`,
     'b.test.ts': `describe('in a suite', () => { test('yes', () => {}); });`,
   });
-  expect({ summary, code }).toEqual({ summary: { passed: 2, failed: 1, skipped: 2 }, code: 1 });
+  expect({ summary, code }).toEqual({
+    summary: { passed: 2, failed: 1, skipped: 2, reasons: { 'there is no moon': 1 } },
+    code: 1,
+  });
 }, 60_000);
 
 test('a file that cannot be loaded, a hook that throws and an error that nobody caught count as failures', async () => {
