@@ -69,7 +69,8 @@ const operation = fc.oneof(
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
 /** Refusals that random callers earn; anything else is a fault. */
-const EXPECTED = new Set(['INSUFFICIENT_STOCK', 'RESERVATION_EXPIRED', 'RESERVATION_STATE']);
+/** DEADLINE: a busy machine. Whether such a call had its effect or not, the sums must hold. */
+const EXPECTED = new Set(['INSUFFICIENT_STOCK', 'RESERVATION_EXPIRED', 'RESERVATION_STATE', 'DEADLINE']);
 
 async function perform(operation: Operation, made: string[]): Promise<void> {
   const { stock, reservations, pool } = inventory;
@@ -152,7 +153,8 @@ test('whatever parallel callers do, the counters are the sums of what they count
         await checkInvariants(inventory.pool);
       },
     ),
-    { numRuns: 40 },
+    // Nothing that takes seconds is worth shrinking, and what raced is not there the second time.
+    { numRuns: 40, endOnFailure: true },
   );
   // Random, but not idle: every kind of operation succeeded some of the time.
   expect([...performed.keys()].sort()).toEqual([

@@ -74,7 +74,7 @@ test('an order resumes by its token and shows that it was cancelled meanwhile', 
   wire.mend();
 
   await page.getByText('This order was cancelled').waitFor();
-  expect(wire.streams(WATCH_SHIPMENTS).at(-1)?.sent).toBe(before.at(-1)?.received);
+  await expect.poll(() => wire.streams(WATCH_SHIPMENTS).at(-1)?.sent, SOON).toBe(before.at(-1)?.received);
 });
 
 test('a machine that goes offline pauses its streams and takes them up again', async ({ skip }) => {

@@ -88,7 +88,8 @@ export async function watch<Message>(options: WatchOptions<Message>): Promise<vo
     const ended = await readOnce(options, token, attempt, (message) => {
       token = options.tokenOf?.(message) ?? '';
       failures = 0;
-      if (status !== 'live') {
+      // While the first listing is on its way there is no token, and what is shown is not yet all.
+      if (status !== 'live' && (options.tokenOf === undefined || token !== '')) {
         tell('live');
       }
       options.onMessage(message);
