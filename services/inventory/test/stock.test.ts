@@ -2,12 +2,13 @@ import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
-import { addItem, addLocation, addStock, levelAt, startInventory, type TestInventory } from './harness.ts';
+import { addItem, addLocation, addStock, levelAt, NEVER_MS, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
-  inventory = await startInventory();
+  // Holds that run out stay until a booking meets them.
+  inventory = await startInventory({ sweepIntervalMs: NEVER_MS });
   for (const locationId of ['alpha', 'beta', 'gamma']) {
     await addLocation(inventory, { locationId });
   }
@@ -111,6 +112,24 @@ describe('adjust', () => {
       const adjust = { requestId: requestId(), sku, locationId: 'alpha', delta: 1n, reason };
       expect(await reasonFrom(inventory.stock.adjustStock(adjust))).toBe('INVALID_FIELD');
     }
+  });
+
+  test('books the item that is named, also when a hold that ran out brings another along', async () => {
+    // The stock of both is locked in this order, so that the other one comes first.
+    await addItem(inventory, { sku: 'PAIR-1' });
+    await addItem(inventory, { sku: 'PAIR-2' });
+    await addStock(inventory, 'PAIR-1', 'alpha', 100);
+    await addStock(inventory, 'PAIR-2', 'alpha', 5);
+    const { reservation } = await inventory.reservations.createReservation({
+      requestId: requestId(),
+      lines: ['PAIR-1', 'PAIR-2'].map((sku) => ({ sku, quantity: 1n, locationId: 'alpha' })),
+      ttl: { seconds: 600n },
+    });
+    const expire = 'UPDATE reservations SET expire_time = now() WHERE reservation_id = $1';
+    await inventory.pool.query(expire, [reservation?.reservationId]);
+    await addStock(inventory, 'PAIR-2', 'alpha', 1);
+    expect(await levelAt(inventory, 'PAIR-2', 'alpha')).toMatchObject({ onHand: 6n, reserved: 0n });
+    expect(await levelAt(inventory, 'PAIR-1', 'alpha')).toMatchObject({ onHand: 100n, reserved: 0n });
   });
 
   test('trap 4: parallel bookings lose nothing, and the ledger is unbroken', async () => {

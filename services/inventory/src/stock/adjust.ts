@@ -28,7 +28,7 @@ export async function adjust(tx: Sql, request: AdjustStockRequest, actor: string
   }
   await ensureStock(tx, [{ sku, locationId }]);
   const levels = await lockStock(tx, [sku]);
-  const level = levels.find((one) => one.locationId === locationId);
+  const level = levels.find((one) => one.sku === sku && one.locationId === locationId);
   if (level === undefined) {
     throw new Error(`the stock row of ${sku} at ${locationId} vanished under its location's lock`);
   }
