@@ -17,6 +17,8 @@ export const tokenFilter = ({ issuer, audience, jwks }: Edge['token']): BlockMap
         require_expiration: true,
         clock_skew_seconds: 5,
         local_jwks: { filename: jwks },
+        // Nowhere else: Envoy would take one from the query too, and addresses end up in histories and logs.
+        from_headers: [{ name: 'authorization', value_prefix: 'Bearer ' }],
         forward: false,
         forward_payload_header: claimsHeader,
         payload_in_metadata: tokenMetadata.payload,

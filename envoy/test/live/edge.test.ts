@@ -40,6 +40,19 @@ describe('exposure', () => {
     expect(answer).toMatchObject({ status: 16, message: expect.stringContaining('authorization: Bearer') });
   });
 
+  test('a token in the address counts as none', async () => {
+    const { authorization = '' } = await bearer({ scopes: ['books:burn'] });
+    const token = authorization.replace('Bearer ', '');
+    const burn = (query: string, headers: Record<string, string> = {}) =>
+      fetch(`http://127.0.0.1:${mesh.edgePort}/${shelf}/BurnBook${query}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: '{}',
+      });
+    expect((await burn(`?access_token=${token}`)).status).toBe(401);
+    expect((await burn('', { authorization })).status).toBe(200);
+  });
+
   test('AUTHENTICATED wants one of its scopes', async () => {
     const order = async (scopes: string[]) => {
       return (await client.call({ rpc: `${desk}/OrderBook`, headers: await bearer({ scopes }) })).status;
