@@ -1,0 +1,103 @@
+/**
+ * The main cases: ours against each comparator, in CPU time a call. Servers of a protocol are driven by one load with the
+ * same bytes; clients call one server that answers with the same bytes.
+ */
+
+import { compare, cpuOf, cpuRatio, type Measured, type Subject } from '../compare.ts';
+import type { Call } from '../load/calls.ts';
+import type { Settings } from '../settings.ts';
+import type { Case, CaseResult, Finding, Table } from './case.ts';
+import { chosen, serverSubject, startLoad, startServer } from './start.ts';
+
+type Against = {
+  readonly name: string;
+  readonly title: string;
+  readonly side: 'server' | 'client';
+  /** The comparators, and the ratio that is wanted of each. */
+  readonly wanted: Readonly<Record<string, number>>;
+  start(variants: readonly string[], settings: Settings): Promise<Subject[]>;
+};
+
+const PLACE_ORDER: Call = { protocol: 'grpc', rpc: 'PlaceOrder' };
+
+export const mainCases: readonly Case[] = [
+  against({
+    name: 'server-grpc',
+    title: 'Servers, gRPC unary: an order of three lines, a deadline on each call',
+    side: 'server',
+    wanted: { 'connect-node': 6, 'grpc-js': 1.6, bare: 0.85 },
+    start: (variants, settings) => startServers(variants, PLACE_ORDER, settings),
+  }),
+  against({
+    name: 'server-connect-json',
+    title: 'Servers, Connect unary with JSON: the same order, a deadline on each call',
+    side: 'server',
+    wanted: { 'connect-node': 3, bare: 0.85 },
+    start: (variants, settings) => startServers(variants, { ...PLACE_ORDER, protocol: 'connect-json' }, settings),
+  }),
+];
+
+async function startServers(variants: readonly string[], call: Call, settings: Settings): Promise<Subject[]> {
+  const load = await startLoad();
+  return Promise.all(
+    variants.map(async (name) => {
+      const worker = await startServer(name, { settings });
+      return serverSubject(name, { worker, load, call, settings });
+    }),
+  );
+}
+
+function against({ name, title, side, wanted, start }: Against): Case {
+  const variants = ['ours', ...Object.keys(wanted)];
+  return {
+    name,
+    title,
+    variants,
+    async run(settings): Promise<CaseResult> {
+      const measured = await compare(await start(chosen(variants, settings), settings), settings);
+      const ours = measured.find((one) => one.name === 'ours');
+      if (ours === undefined) {
+        throw new Error(`${name} did not measure ours`);
+      }
+      const findings = measured.flatMap((one): Finding[] => {
+        const ratio = wanted[one.name];
+        return ratio === undefined
+          ? []
+          : [{ side, against: `${name}:${one.name}`, ratio: cpuRatio(one, ours), wanted: ratio }];
+      });
+      return { tables: [tableOf(title, measured, ours, wanted)], findings, raw: measured };
+    },
+    async subject(variant, settings) {
+      const [subject] = await start([variant], settings);
+      if (subject === undefined) {
+        throw new Error(`${name} has no ${variant}`);
+      }
+      return subject;
+    },
+  };
+}
+
+function tableOf(
+  title: string,
+  measured: readonly Measured[],
+  ours: Measured,
+  wanted: Readonly<Record<string, number>>,
+): Table {
+  return {
+    title,
+    head: ['', 'CPU us a call', 'min-max', 'calls/s a core', 'ratio to ours', 'min-max', 'wanted'],
+    rows: measured.map((one) => {
+      const cpu = cpuOf(one);
+      const ratio = cpuRatio(one, ours);
+      return [
+        one.name,
+        cpu.median.toFixed(1),
+        `${cpu.min.toFixed(1)}-${cpu.max.toFixed(1)}`,
+        Math.round(1_000_000 / cpu.median).toString(),
+        ratio.median.toFixed(2),
+        `${ratio.min.toFixed(2)}-${ratio.max.toFixed(2)}`,
+        wanted[one.name] === undefined ? '' : `>= ${wanted[one.name]}`,
+      ];
+    }),
+  };
+}

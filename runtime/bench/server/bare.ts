@@ -1,0 +1,137 @@
+/**
+ * The limit: what is left when a competent engineer writes one service by hand on node:http2's core API, with the same codec
+ * and nothing else. It reads the whole body, checks the envelope, decodes, makes the answer, encodes, and sends headers,
+ * message and trailers. There is no deadline, no limit, no validation, no compression, no error but 13.
+ *
+ * It does what is known to be cheap on Node 26: 'stream' events instead of the compatibility API, one body chunk taken as it
+ * is, headers as raw arrays made once, no `date` header, envelope and message in one buffer and one write.
+ */
+
+import { createServer, type ServerHttp2Stream } from 'node:http2';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  fromJsonString,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+  toJsonString,
+} from '@bufbuild/protobuf';
+import { BlobSchema, OrderService, PlaceOrderRequestSchema, PlaceOrderResponseSchema } from '../contract.ts';
+import { accepted } from '../orders.ts';
+import { listenAnywhere, type ServerCommands } from './handlers.ts';
+
+const ENVELOPE_BYTES = 5;
+const GRPC_HEADERS = [':status', '200', 'content-type', 'application/grpc+proto'];
+const OK_TRAILERS = { 'grpc-status': '0' };
+const INTERNAL_TRAILERS = { 'grpc-status': '13' };
+
+type Answer = (stream: ServerHttp2Stream, body: Buffer) => void;
+
+export async function start(): Promise<ServerCommands> {
+  const path = `/${OrderService.typeName}`;
+  const grpc = new Map<string, Answer>([
+    [
+      `${path}/PlaceOrder`,
+      grpcUnary(PlaceOrderRequestSchema, PlaceOrderResponseSchema, (request) => accepted(request)),
+    ],
+    [`${path}/EchoBlob`, grpcUnary(BlobSchema, BlobSchema, (request) => request)],
+    [`${path}/WatchOrder`, watchOrder],
+    [`${path}/HoldOrder`, () => {}],
+  ]);
+  const json = jsonUnary(PlaceOrderRequestSchema, PlaceOrderResponseSchema, (request) => accepted(request));
+  const server = createServer();
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    const isJson = headers['content-type'] === 'application/json';
+    const answer = isJson ? json : grpc.get(headers[':path'] ?? '');
+    if (answer === undefined) {
+      stream.respond([':status', '404'], { endStream: true });
+      return;
+    }
+    stream.on('error', () => {});
+    let first: Buffer | undefined;
+    let more: Buffer[] | undefined;
+    stream.on('data', (chunk: Buffer) => {
+      if (first === undefined) {
+        first = chunk;
+      } else {
+        more ??= [first];
+        more.push(chunk);
+      }
+    });
+    stream.on('end', () => answer(stream, more === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(more)));
+  });
+  const address = await listenAnywhere(server);
+  return { address: () => address };
+}
+
+function grpcUnary<I extends DescMessage, O extends DescMessage>(
+  input: I,
+  output: O,
+  handle: (request: MessageShape<I>) => MessageInitShape<O>,
+): Answer {
+  return (stream, body) => {
+    const message = messageIn(body);
+    stream.respond(GRPC_HEADERS, { waitForTrailers: true });
+    if (message === undefined) {
+      stream.on('wantTrailers', () => stream.sendTrailers(INTERNAL_TRAILERS));
+      stream.end();
+      return;
+    }
+    stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
+    stream.end(enveloped(toBinary(output, create(output, handle(fromBinary(input, message))))));
+  };
+}
+
+function jsonUnary<I extends DescMessage, O extends DescMessage>(
+  input: I,
+  output: O,
+  handle: (request: MessageShape<I>) => MessageInitShape<O>,
+): Answer {
+  return (stream, body) => {
+    const request = fromJsonString(input, body.toString('utf8'));
+    const answer = Buffer.from(toJsonString(output, create(output, handle(request))));
+    stream.respond([':status', '200', 'content-type', 'application/json', 'content-length', String(answer.length)]);
+    stream.end(answer);
+  };
+}
+
+function watchOrder(stream: ServerHttp2Stream, body: Buffer): void {
+  const message = messageIn(body);
+  if (message === undefined) {
+    stream.close();
+    return;
+  }
+  const request = fromBinary(PlaceOrderRequestSchema, message);
+  stream.respond(GRPC_HEADERS, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
+  let sequence = 0;
+  const write = (): void => {
+    while (sequence < request.updates) {
+      const update = create(PlaceOrderResponseSchema, accepted(request, sequence));
+      sequence += 1;
+      if (!stream.write(enveloped(toBinary(PlaceOrderResponseSchema, update)))) {
+        stream.once('drain', write);
+        return;
+      }
+    }
+    stream.end();
+  };
+  write();
+}
+
+/** The one message of a body; undefined when that is not what it holds. */
+function messageIn(body: Buffer): Buffer | undefined {
+  const isWhole =
+    body.length >= ENVELOPE_BYTES && body[0] === 0 && body.readUInt32BE(1) === body.length - ENVELOPE_BYTES;
+  return isWhole ? body.subarray(ENVELOPE_BYTES) : undefined;
+}
+
+function enveloped(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(ENVELOPE_BYTES + message.length);
+  frame[0] = 0;
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, ENVELOPE_BYTES);
+  return frame;
+}
