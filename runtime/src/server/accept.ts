@@ -1,160 +1,200 @@
 /**
- * Answers one HTTP/2 request: finds its RPC, opens its call, lets Connect run the handler, writes the answer.
+ * Takes requests in: finds the RPC, opens its call, and puts it on the fast lane or the adapter's.
  */
 
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { ConnectError } from '@connectrpc/connect';
-import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { fail } from '../errors/fail.ts';
-import { log } from '../log.ts';
-import type { PolicyTable } from '../policy.ts';
-import { serverSpan } from '../telemetry/spans.ts';
-import { type RequestBody, readBody } from './body.ts';
-import { runInCall } from './call.ts';
-import { errorAnswer, unknownRpc } from './error-answer.ts';
+import { isTelemetryOn, serverSpan } from '../telemetry/spans.ts';
+import { answer, refuse } from './adapter/adapter.ts';
+import { unknownRpc } from './adapter/error-answer.ts';
+import type { Exchange } from './adapter/exchange.ts';
+import { http1Exchange } from './adapter/http1-exchange.ts';
+import { http2Exchange } from './adapter/http2-exchange.ts';
+import type { AlreadyRead } from './adapter/request-body.ts';
+import { clampTimeout, requestedTimeoutMs } from './deadline.ts';
+import { FastCall, type FastLane } from './fast/fast-call.ts';
+import { fastRequest } from './fast/fast-request.ts';
 import { headerBytes, type Limits } from './limits.ts';
-import { type OpenCall, openCall } from './open-call.ts';
-import { abandon, respond } from './respond.ts';
+import type { ServedMethod } from './served-method.ts';
+import { ServerCall } from './server-call.ts';
+import type { SessionState } from './session-state.ts';
 
 /** What a server needs to answer requests. */
 export type AcceptOptions = {
-  /** Connect's handlers by path, such as `/weft.inventory.v1.ItemService/GetItem`. */
-  readonly handlers: ReadonlyMap<string, UniversalHandler>;
-  readonly policy: PolicyTable;
+  /** The RPCs by path, such as `/weft.inventory.v1.ItemService/GetItem`. */
+  readonly methods: ReadonlyMap<string, ServedMethod>;
   readonly limits: Limits;
+  /** The error to send for what a handler threw. */
+  readonly errorOf: (error: unknown) => ConnectError;
+  /** Whether errors that Connect itself finds get a reason of the catalogue. */
+  readonly isTyped: boolean;
+  /** Whether unary calls may use the fast lane. */
+  readonly useFastLane: boolean;
 };
+
+/** How many calls each lane has answered. */
+export type LaneCounts = { readonly fast: number; readonly adapter: number };
 
 /** Answers requests, and knows which calls are open. */
 export class Acceptor {
   readonly #options: AcceptOptions;
-  readonly #open = new Set<OpenCall>();
-  #stopping = false;
+  readonly #lane: FastLane;
+  readonly #open = new Set<ServerCall>();
+  readonly #lanes = { fast: 0, adapter: 0 };
+  #isStopping = false;
 
   constructor(options: AcceptOptions) {
     this.#options = options;
+    this.#lane = {
+      readMaxBytes: options.limits.readMaxBytes,
+      compressMinBytes: options.limits.compressMinBytes,
+      errorOf: options.errorOf,
+      handOver: (call, chunks, isComplete) => this.#takeOver(call, { chunks, isComplete }),
+      done: (call) => {
+        this.#lanes.fast += 1;
+        call.span?.end(call.error, 'fast');
+      },
+      closed: (call) => this.#open.delete(call),
+    };
   }
 
   /** Calls that are being answered. */
-  get openCalls(): ReadonlySet<OpenCall> {
+  get openCalls(): ReadonlySet<ServerCall> {
     return this.#open;
+  }
+
+  /** Calls answered so far, by lane. */
+  get lanes(): LaneCounts {
+    return { ...this.#lanes };
+  }
+
+  /** Whether the server is on its way out. */
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   /** Ends streams that would go on for ever, now and from now on; calls that end by themselves may do so. */
   endStreams(): void {
-    this.#stopping = true;
-    for (const open of this.#open) {
-      if (open.isStream) {
-        open.abort(fail('STREAM_ENDED'));
+    this.#isStopping = true;
+    for (const call of this.#open) {
+      if (call.isStream) {
+        call.abort(fail('STREAM_ENDED'));
       }
     }
   }
 
   /** Ends every call that is still open. */
   endAll(): void {
-    for (const open of this.#open) {
-      open.abort(fail('SERVER_STOPPING'));
+    for (const call of this.#open) {
+      call.abort(fail('SERVER_STOPPING'));
     }
   }
 
-  /** Answers a request. Never throws. */
-  accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  /** Answers a request over HTTP/2. Never throws. */
+  accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, session: SessionState): void {
     // Whatever befalls the stream is told by its 'close'; without a listener an 'error' would end the process.
-    stream.on('error', () => {});
-    const { handlers, policy, limits } = this.#options;
-    const [path = ''] = (headers[':path'] ?? '').split('?', 1);
-    const handler = handlers.get(path);
+    stream.on('error', ignore);
+    const served = this.#served(headers);
+    const error = this.#refusal(served, headers, session);
+    if (served === undefined || error !== undefined) {
+      void refuse(http2Exchange(stream, headers, session), error ?? unknownRpc(headers));
+      return;
+    }
+    const { fast } = served;
+    const request = fast !== undefined && this.#options.useFastLane ? fastRequest(served, headers) : undefined;
+    if (fast === undefined || request === undefined) {
+      this.#adapt(served, http2Exchange(stream, headers, session));
+      return;
+    }
+    const call = new FastCall(this.#lane, stream, headers, { served, fast, request, session });
+    this.#open.add(call);
+    this.#trace(call);
+    call.open();
+  }
+
+  /** Answers a request over HTTP/1.1. Never throws. */
+  acceptHttp1(request: IncomingMessage, response: ServerResponse): void {
+    request.on('error', ignore);
+    response.on('error', ignore);
+    if (this.#isStopping) {
+      response.shouldKeepAlive = false;
+    }
+    const exchange = http1Exchange(request, response);
+    const { headers } = exchange;
+    const served = this.#served(headers);
+    const isTooMany = request.rawHeaders.length / 2 > this.#options.limits.headerMaxCount;
+    const error = isTooMany ? fail('MESSAGE_TOO_LARGE', 'There are too many request headers.') : undefined;
+    if (served === undefined || error !== undefined) {
+      void refuse(exchange, error ?? unknownRpc(headers));
+    } else {
+      this.#adapt(served, exchange);
+    }
+  }
+
+  #served(headers: IncomingHttpHeaders): ServedMethod | undefined {
+    const path = headers[':path'] ?? '';
+    const { methods } = this.#options;
+    return methods.get(path) ?? (path.includes('?') ? methods.get(path.slice(0, path.indexOf('?'))) : undefined);
+  }
+
+  /** Why a request is not even begun; undefined for one that is. */
+  #refusal(
+    served: ServedMethod | undefined,
+    headers: IncomingHttpHeaders,
+    session: SessionState,
+  ): ConnectError | undefined {
+    const { limits } = this.#options;
     if (headerBytes(headers) > limits.headerMaxBytes) {
       // Node advertises the limit but does not hold callers to it.
-      void refuse(stream, headers, fail('MESSAGE_TOO_LARGE', 'The request headers are too large.'));
-      return;
+      return fail('MESSAGE_TOO_LARGE', 'The request headers are too large.');
     }
-    if (handler === undefined) {
-      void refuse(stream, headers, unknownRpc(headers));
-      return;
+    if (served === undefined) {
+      return unknownRpc(headers);
     }
-    const span = serverSpan(path.slice(1), headers);
-    const open = openCall(handler.method, headers, { policy, limits, traceId: span.traceId });
-    this.#open.add(open);
-    if (this.#stopping && open.isStream) {
-      open.abort(fail('STREAM_ENDED'));
-    }
-    stream.once('close', () => {
-      open.abort(fail('CANCELLED'));
-      open.close();
-      this.#open.delete(open);
+    return session.unsentBytes > limits.unsentMaxBytes
+      ? fail('OVERLOADED', 'Earlier answers wait to be read on this connection.', {}, { retryAfterMs: 1_000 })
+      : undefined;
+  }
+
+  #adapt(served: ServedMethod, exchange: Exchange): void {
+    const timeoutMs = clampTimeout(requestedTimeoutMs(exchange.headers), served.capMs);
+    const call = new ServerCall(served, exchange.headers, timeoutMs);
+    this.#open.add(call);
+    this.#trace(call);
+    call.start();
+    exchange.onClose(() => {
+      if (!call.isOver) {
+        call.abort(fail('CANCELLED'));
+      }
+      call.stopClock();
+      this.#open.delete(call);
     });
-    void span.run(() =>
-      runInCall(open.call, async () => {
-        await this.#answer(stream, headers, handler, open);
-        span.end(open.call.outcome.error);
-      }),
-    );
+    void this.#answer(exchange, call, undefined);
   }
 
-  async #answer(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    handler: UniversalHandler,
-    open: OpenCall,
-  ): Promise<void> {
-    const { signal, outcome, traceId } = open.call;
-    const body = readBody(stream, signal);
-    try {
-      const response = await handler(universalRequest(headers, body, signal));
-      const error = await respond(stream, response, { signal, headers: traceHeader(traceId) });
-      outcome.error ??= error;
-    } catch (error) {
-      if (!signal.aborted) {
-        log.error(`the answer of ${open.call.rpc} could not be written`, { error });
-      }
-      outcome.error ??= signal.aborted ? signal.reason : fail('INTERNAL');
-      abandon(stream, signal.aborted ? constants.NGHTTP2_CANCEL : constants.NGHTTP2_INTERNAL_ERROR);
-    } finally {
-      open.close();
-      body.discard();
+  /** A call that came on the fast lane and is not for it. */
+  #takeOver(call: FastCall, already: AlreadyRead): void {
+    void this.#answer(http2Exchange(call.stream, call.headers, call.session), call, already);
+  }
+
+  async #answer(exchange: Exchange, call: ServerCall, already: AlreadyRead | undefined): Promise<void> {
+    if (this.#isStopping && call.isStream) {
+      call.abort(fail('STREAM_ENDED'));
+    }
+    const { isTyped } = this.#options;
+    const work = () => answer(exchange, call, already === undefined ? { isTyped } : { isTyped, already });
+    await (call.span === undefined ? work() : call.span.run(work));
+    this.#lanes.adapter += 1;
+    call.span?.end(call.error, 'adapter');
+  }
+
+  #trace(call: ServerCall): void {
+    if (isTelemetryOn()) {
+      call.span = serverSpan(call.rpc, call.headers);
     }
   }
 }
 
-/** Answers a request that no handler gets to see. */
-async function refuse(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, error: ConnectError): Promise<void> {
-  const body = readBody(stream, NEVER);
-  try {
-    await respond(stream, errorAnswer(headers['content-type'], error), { signal: NEVER, headers: {} });
-  } catch {
-    abandon(stream);
-  } finally {
-    body.discard();
-  }
-}
-
-/** The header by which a caller finds the trace of its call. */
-function traceHeader(traceId: string | undefined): OutgoingHttpHeaders {
-  return traceId === undefined ? {} : { 'x-weft-trace-id': traceId };
-}
-
-const NEVER = new AbortController().signal;
-
-function universalRequest(
-  headers: IncomingHttpHeaders,
-  body: RequestBody,
-  signal: AbortSignal,
-): UniversalServerRequest {
-  const header = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !name.startsWith(':')) {
-      for (const one of Array.isArray(value) ? value : [value]) {
-        header.append(name, one);
-      }
-    }
-  }
-  return {
-    httpVersion: '2.0',
-    method: headers[':method'] ?? '',
-    // Handlers see the path and query; the authority is the sidecar's affair, and may be anything.
-    url: new URL(headers[':path'] ?? '/', 'http://localhost').href,
-    header,
-    body,
-    signal,
-  };
-}
+function ignore(): void {}

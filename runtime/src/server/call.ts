@@ -12,22 +12,29 @@ import type { Caller } from './caller.ts';
 export type Call = {
   /** Full name of the RPC, such as `weft.inventory.v1.ItemService/GetItem`. */
   readonly rpc: string;
-  /** What the contract promises of it; undefined for health and reflection. */
+  /** What the contract promises of it; undefined for health and reflection, and for a server without policy. */
   readonly policy: MethodPolicy | undefined;
   /** When the caller stops waiting, in milliseconds since the epoch; undefined for a stream without a deadline. */
   readonly deadlineMs: number | undefined;
   /**
    * Aborts when the answer is no longer wanted: the caller left, the deadline passed, the stream's life is over, or the
-   * server stops. Unlike Connect's own signal it does not abort when the call merely ends well.
+   * server stops. Unlike Connect's own signal it does not abort when the call merely ends well. It is made when it is first
+   * asked for: who only wants to be told uses `onAbort`, which costs less.
    */
   readonly signal: AbortSignal;
+  /** Why the answer is no longer wanted; undefined while it is. What `signal.reason` is. */
+  readonly abortReason: ConnectError | undefined;
+  /**
+   * Calls `listener` once when the answer is no longer wanted; at once when it already is not.
+   *
+   * @returns ends the wish to be told.
+   */
+  onAbort(listener: (reason: ConnectError) => void): () => void;
   readonly caller: Caller;
   /** W3C trace id, 32 hexadecimal digits; undefined for a call that came without one while telemetry is off. */
   readonly traceId: string | undefined;
   /** The `traceparent` and `tracestate` that came with the call, passed on as they are while telemetry is off. */
   readonly traceHeaders: Readonly<Record<string, string>>;
-  /** The error that the call is answered with, once that is known: what its span and the metrics tell. */
-  readonly outcome: { error: ConnectError | undefined };
 };
 
 const storage = new AsyncLocalStorage<Call | undefined>();

@@ -1,6 +1,7 @@
 /**
- * How long a call may take: what the caller asks for, clamped to what the contract promises. The headers are rewritten to
- * the result before Connect reads them, because Connect refuses a longer timeout where gRPC's custom is to shorten it.
+ * How long a call may take: what the caller asks for, clamped to what the contract promises. On the adapter's lane the headers
+ * are rewritten to the result before Connect reads them, because Connect refuses a longer timeout where gRPC's custom is to
+ * shorten it.
  */
 
 import type { IncomingHttpHeaders } from 'node:http2';
@@ -16,6 +17,18 @@ function timeoutHeader(headers: IncomingHttpHeaders): 'grpc-timeout' | 'connect-
   return headers['content-type']?.startsWith('application/grpc') ? 'grpc-timeout' : 'connect-timeout-ms';
 }
 
+/** The milliseconds of a `grpc-timeout`; undefined when it cannot be understood. */
+export function grpcTimeoutMs(text: string): number | undefined {
+  const [, amount, unit] = GRPC_TIMEOUT.exec(text) ?? [];
+  const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
+  return unitMs === undefined ? undefined : Number(amount) * unitMs;
+}
+
+/** The milliseconds of a `connect-timeout-ms`; undefined when it cannot be understood. */
+export function connectTimeoutMs(text: string): number | undefined {
+  return CONNECT_TIMEOUT.test(text) ? Number(text) : undefined;
+}
+
 /** The timeout that a caller asks for, in milliseconds; undefined when it asks for none or cannot be understood. */
 export function requestedTimeoutMs(headers: IncomingHttpHeaders): number | undefined {
   const name = timeoutHeader(headers);
@@ -23,28 +36,22 @@ export function requestedTimeoutMs(headers: IncomingHttpHeaders): number | undef
   if (typeof text !== 'string') {
     return undefined;
   }
-  if (name === 'connect-timeout-ms') {
-    return CONNECT_TIMEOUT.test(text) ? Number(text) : undefined;
-  }
-  const [, amount, unit] = GRPC_TIMEOUT.exec(text) ?? [];
-  const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
-  return unitMs === undefined ? undefined : Number(amount) * unitMs;
+  return name === 'grpc-timeout' ? grpcTimeoutMs(text) : connectTimeoutMs(text);
 }
 
-/**
- * The timeout of a call in milliseconds: the lesser of what was asked for and `capMs`. A malformed header counts as absent
- * here and is left for Connect to refuse.
- */
-export function clampTimeout(headers: IncomingHttpHeaders, capMs: number | undefined): number | undefined {
-  const requestedMs = requestedTimeoutMs(headers);
-  if (requestedMs === undefined && capMs === undefined) {
-    return undefined;
+/** The timeout of a call in milliseconds: the lesser of what was asked for and `capMs`; undefined without either. */
+export function clampTimeout(requestedMs: number | undefined, capMs: number | undefined): number | undefined {
+  if (requestedMs === undefined) {
+    return capMs;
   }
-  const timeoutMs = Math.min(requestedMs ?? TIMEOUT_MAX_MS, capMs ?? TIMEOUT_MAX_MS, TIMEOUT_MAX_MS);
+  return Math.min(requestedMs, capMs ?? TIMEOUT_MAX_MS, TIMEOUT_MAX_MS);
+}
+
+/** Writes the timeout that holds into the headers. A malformed one counts as absent, and is left for Connect to refuse. */
+export function rewriteTimeout(headers: IncomingHttpHeaders, timeoutMs: number | undefined): void {
   const name = timeoutHeader(headers);
-  if (requestedMs !== undefined || headers[name] === undefined) {
+  if (timeoutMs !== undefined && (headers[name] === undefined || requestedTimeoutMs(headers) !== undefined)) {
     const wholeMs = Math.ceil(timeoutMs);
     headers[name] = name === 'grpc-timeout' ? `${wholeMs}m` : `${wholeMs}`;
   }
-  return timeoutMs;
 }

@@ -2,9 +2,10 @@
  * Pairs a service of the contracts with its implementation, which is plain Connect.
  */
 
-import type { DescService } from '@bufbuild/protobuf';
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import type { ConnectRouter, ServiceImpl } from '@connectrpc/connect';
 import type { PolicyTable } from '../policy.ts';
+import type { UnaryHandler } from './fast/fast-method.ts';
 
 /** A service and its implementation. */
 export type Implementation = {
@@ -13,6 +14,8 @@ export type Implementation = {
   readonly methods: ReadonlySet<string>;
   /** Adds the service to a Connect router. */
   register(router: ConnectRouter): void;
+  /** The handler of a unary RPC, for the fast lane. */
+  unaryHandler(method: DescMethod): UnaryHandler | undefined;
 };
 
 /** Pairs a service with its implementation: `implement(ItemService, { getItem(request, context) {...}, ... })`. */
@@ -22,19 +25,24 @@ export function implement<Desc extends DescService>(service: Desc, implementatio
     service,
     methods: new Set(methods.map((method) => method.localName)),
     register: (router) => void router.service(service, implementation),
+    unaryHandler(method) {
+      const handler: unknown = Reflect.get(implementation, method.localName);
+      return method.methodKind === 'unary' && typeof handler === 'function'
+        ? (handler.bind(implementation) as UnaryHandler)
+        : undefined;
+    },
   };
 }
 
 /**
  * Refuses a set of services that could not keep its promises.
  *
- * @param workload the workload that serves them; policy must agree.
+ * @param expected the workload that serves them, and the policy that must agree; both or neither.
  * @throws Error that lists every problem: a service twice, a method that is missing, an RPC without policy or of another workload.
  */
 export function checkImplementations(
-  workload: string,
   implementations: readonly Implementation[],
-  policy: PolicyTable,
+  { workload, policy }: { readonly workload?: string; readonly policy?: PolicyTable },
 ): void {
   const problems: string[] = [];
   const seen = new Set<string>();
@@ -48,6 +56,9 @@ export function checkImplementations(
       if (!methods.has(method.localName)) {
         problems.push(`${rpc} is not implemented: add ${method.localName}() to its implementation`);
       }
+      if (policy === undefined) {
+        continue;
+      }
       const promised = policy[rpc];
       if (promised === undefined) {
         problems.push(`${rpc} has no policy: set option (weft.mesh.v1.method) on it, then run npm run generate`);
@@ -57,7 +68,9 @@ export function checkImplementations(
     }
   }
   if (problems.length > 0) {
-    throw new Error(`${workload} cannot be served:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
+    throw new Error(
+      `${workload ?? 'this server'} cannot be served:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
+    );
   }
 }
 

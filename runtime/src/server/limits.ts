@@ -15,12 +15,29 @@ export type Limits = {
   readonly readMaxBytes: number;
   /** Largest message sent, in bytes: 4 MiB, what clients accept by default. */
   readonly writeMaxBytes: number;
+  /**
+   * Smallest message that is compressed for a caller that accepts it, in bytes: 1,024, below which it costs more than it saves.
+   * -1 compresses even messages of no bytes.
+   */
+  readonly compressMinBytes: number;
+  /**
+   * Most bytes of answers that one connection may leave unread, counted until their streams close: 16 MiB. While there are
+   * more, further calls on it are OVERLOADED; a single answer that is not read by its call's deadline is reset.
+   */
+  readonly unsentMaxBytes: number;
   /** Largest block of request headers, in bytes: 32 KiB, room for a token's claims. More is MESSAGE_TOO_LARGE. */
   readonly headerMaxBytes: number;
   /** Most request headers: 100, as in Envoy. More is refused by a reset. */
   readonly headerMaxCount: number;
   /** Most calls at once on one connection: 1,000. A caller that opens more waits or is refused. */
   readonly maxConcurrentStreams: number;
+  /**
+   * Longest that a connection may be without a call, in milliseconds: 65 minutes, above the 60 after which Envoy closes idle
+   * connections, so that the server never closes one under a call that is on its way.
+   */
+  readonly idleConnectionMs: number;
+  /** Longest that a new connection may take until it speaks HTTP (and TLS, where asked for), in milliseconds: 10 s. */
+  readonly handshakeMaxMs: number;
   /** Deadline of a unary RPC without policy (health, reflection), in milliseconds: 10 s. */
   readonly defaultDeadlineMs: number;
   /** Longest life of a stream without policy, in milliseconds: 1 h. */
@@ -30,9 +47,13 @@ export type Limits = {
 export const DEFAULT_LIMITS: Limits = {
   readMaxBytes: 4 * 1024 * 1024,
   writeMaxBytes: 4 * 1024 * 1024,
+  compressMinBytes: 1024,
+  unsentMaxBytes: 16 * 1024 * 1024,
   headerMaxBytes: 32 * 1024,
   headerMaxCount: 100,
   maxConcurrentStreams: 1_000,
+  idleConnectionMs: 3_900_000,
+  handshakeMaxMs: 10_000,
   defaultDeadlineMs: 10_000,
   defaultStreamLifeMs: 3_600_000,
 };
@@ -48,8 +69,9 @@ export function streamLifeMs(maxDurationMs: number): number {
 /** The size of a block of headers as HTTP/2 counts it (RFC 9113 6.5.2): names, values and 32 bytes for each. */
 export function headerBytes(headers: IncomingHttpHeaders): number {
   let bytes = 0;
-  for (const [name, value] of Object.entries(headers)) {
-    bytes += name.length + (value?.length ?? 0) + 32;
+  // Not Object.entries: every call is counted.
+  for (const name in headers) {
+    bytes += name.length + (headers[name]?.length ?? 0) + 32;
   }
   return bytes;
 }

@@ -12,9 +12,11 @@ import {
   type Attributes,
   type Context,
   context,
+  createNoopMeter,
   type Histogram,
   isSpanContextValid,
   metrics,
+  ProxyTracerProvider,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -26,6 +28,9 @@ import { reasonOf } from '../errors/fail.ts';
 
 const INSTRUMENTATION = '@weft/runtime';
 
+/** Which of the runtime's two ways a call went: the one thing that tells them apart. */
+export type Lane = 'fast' | 'adapter';
+
 /** A call that is being measured. */
 export type CallSpan = {
   /** The trace it belongs to; undefined while telemetry is off. */
@@ -33,7 +38,7 @@ export type CallSpan = {
   /** Runs work as a part of the call. */
   run<T>(work: () => T): T;
   /** Ends it, with the error it was answered with. */
-  end(error: ConnectError | undefined): void;
+  end(error: ConnectError | undefined, lane?: Lane): void;
 };
 
 /** Statuses for which the server is at fault; the others are the caller's affair (semantic conventions, gRPC). */
@@ -67,6 +72,19 @@ export function clientSpan(rpc: string, workload: string, headers: Headers): Cal
   return span;
 }
 
+/**
+ * Whether spans or metrics go anywhere: the API's own providers do nothing. Asked for every call, so that one pays for telemetry
+ * from when it is started, by `startTelemetry` or otherwise, and nothing before.
+ */
+export function isTelemetryOn(): boolean {
+  const provider = trace.getTracerProvider();
+  const isTraced = !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_TRACES;
+  return isTraced || metrics.getMeter(INSTRUMENTATION) !== NO_METER;
+}
+
+const NO_TRACES = new ProxyTracerProvider().getDelegate();
+const NO_METER = createNoopMeter();
+
 const UNTRACED: CallSpan = { traceId: undefined, run: (work) => work(), end: () => {} };
 
 function begin(kind: SpanKind, rpc: string, system: string, parent: Context, extra: Attributes = {}): CallSpan {
@@ -77,11 +95,12 @@ function begin(kind: SpanKind, rpc: string, system: string, parent: Context, ext
   return {
     traceId: isSpanContextValid(span.spanContext()) ? span.spanContext().traceId : undefined,
     run: (work) => context.with(within, work),
-    end(error) {
+    end(error, lane) {
       const status = statusName(error);
       durations(kind).record((performance.now() - startedMs) / 1_000, {
         ...attributes,
         'rpc.response.status_code': status,
+        ...(lane === undefined ? {} : { 'weft.rpc.lane': lane }),
       });
       span.setAttribute('rpc.response.status_code', status);
       if (error !== undefined) {

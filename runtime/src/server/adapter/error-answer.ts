@@ -15,8 +15,8 @@ import {
 } from '@connectrpc/connect/protocol-connect';
 import { findTrailerError, setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
 import { createTrailerSerialization, trailerFlag } from '@connectrpc/connect/protocol-grpc-web';
-import { fail } from '../errors/fail.ts';
-import { outgoingError } from '../errors/outgoing.ts';
+import { fail } from '../../errors/fail.ts';
+import { outgoingError } from '../../errors/outgoing.ts';
 
 const OK = 200;
 const ENVELOPE_HEAD_BYTES = 5;

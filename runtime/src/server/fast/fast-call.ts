@@ -1,0 +1,325 @@
+/**
+ * One unary call on the fast lane, from its headers to its answer, on node:http2's core stream API. It serves what is well
+ * formed; a body that is not goes, with all that was read of it, to the adapter, whose answer to it is Connect's own.
+ */
+
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { create, type DescMessage, isMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
+import type { ConnectError, Interceptor, UnaryRequest, UnaryResponse } from '@connectrpc/connect';
+import { fail } from '../../errors/fail.ts';
+import { discard } from '../adapter/request-body.ts';
+import { runInCall } from '../call.ts';
+import type { ServedMethod } from '../served-method.ts';
+import { ServerCall } from '../server-call.ts';
+import type { SessionState } from '../session-state.ts';
+import { check } from '../validate.ts';
+import { writeAnswer, writeError } from './answer.ts';
+import { contextOf, FastContext, interceptedRequest, interceptedResponse } from './context.ts';
+import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf } from './envelope.ts';
+import type { FastMethod } from './fast-method.ts';
+import type { Agreed, Format } from './format.ts';
+
+/** What a call on the fast lane asks of the server. */
+export type FastLane = {
+  readonly readMaxBytes: number;
+  readonly compressMinBytes: number;
+  /** The error to send for what a handler threw. */
+  readonly errorOf: (error: unknown) => ConnectError;
+  /** Gives a call to the adapter, with what was read of its body. */
+  readonly handOver: (call: FastCall, chunks: Uint8Array[], isComplete: boolean) => void;
+  /** Told when a call has its answer, or never will. */
+  readonly done: (call: FastCall) => void;
+  /** Told when a call's stream has closed. */
+  readonly closed: (call: FastCall) => void;
+};
+
+const CALL = Symbol('call');
+type FastStream = ServerHttp2Stream & { [CALL]: FastCall };
+
+/** How a request came: its format, what is compressed, and, for Connect's GET, the message that its query holds. */
+export type FastRequest = {
+  readonly format: Format;
+  readonly agreed: Agreed;
+  readonly timeoutMs: number | undefined;
+  readonly got: Uint8Array | undefined;
+};
+
+/** A call on the fast lane. */
+export class FastCall extends ServerCall {
+  readonly stream: ServerHttp2Stream;
+  readonly fast: FastMethod;
+  readonly format: Format;
+  readonly agreed: Agreed;
+  readonly lane: FastLane;
+  readonly session: SessionState;
+  readonly context: FastContext;
+  /** Bytes of the answer, from when it is written until the stream closes. */
+  unsentBytes = 0;
+  readonly #got: Uint8Array | undefined;
+  #chunks: Uint8Array[] = [];
+  #receivedBytes = 0;
+  #isComplete = false;
+  #isHandedOver = false;
+
+  constructor(
+    lane: FastLane,
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    called: {
+      readonly served: ServedMethod;
+      readonly fast: FastMethod;
+      readonly request: FastRequest;
+      readonly session: SessionState;
+    },
+  ) {
+    super(called.served, headers, called.request.timeoutMs);
+    this.lane = lane;
+    this.stream = stream;
+    this.fast = called.fast;
+    this.format = called.request.format;
+    this.agreed = called.request.agreed;
+    this.#got = called.request.got;
+    this.session = called.session;
+    this.context = new FastContext(this, this.format);
+  }
+
+  /** Begins to read the request. */
+  open(): void {
+    const stream = this.stream as FastStream;
+    stream[CALL] = this;
+    stream.on('close', onClose);
+    this.start();
+    if (this.isOver) {
+      return;
+    }
+    if (this.#got !== undefined) {
+      this.#isComplete = true;
+      stream.resume();
+      this.#read(this.#got, this.agreed.request !== null);
+      return;
+    }
+    stream.on('data', onData);
+    stream.on('end', onEnd);
+  }
+
+  /** Takes a piece of the body. */
+  received(chunk: Uint8Array): void {
+    if (this.isOver) {
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#receivedBytes += chunk.byteLength;
+    const isGrpc = this.format.protocol === 'grpc';
+    const maxBytes = isGrpc ? this.lane.readMaxBytes + ENVELOPE_HEAD_BYTES : this.lane.readMaxBytes;
+    // What is announced counts too: nothing is read of a message that is larger than allowed.
+    if (this.#receivedBytes > maxBytes || (isGrpc && envelopeBytes(this.#chunks) > maxBytes)) {
+      this.#handOver();
+    }
+  }
+
+  /** The body is complete. */
+  complete(): void {
+    this.#isComplete = true;
+    if (this.isOver) {
+      return;
+    }
+    const [first] = this.#chunks;
+    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    if (this.format.protocol === 'connect') {
+      this.#read(body, this.agreed.request !== null);
+      return;
+    }
+    const message = messageOf(body, this.agreed.request !== null);
+    if (message === undefined) {
+      this.#handOver();
+    } else {
+      this.#read(message.bytes, message.isCompressed);
+    }
+  }
+
+  /** The stream has closed, for whatever reason. */
+  close(): void {
+    if (!this.isOver) {
+      this.abort(fail('CANCELLED'));
+    }
+    this.stopClock();
+    this.session.unsentBytes -= this.unsentBytes;
+    this.lane.closed(this);
+  }
+
+  /** Sends an error, unless the call is over. */
+  fail(error: unknown): void {
+    if (!this.isOver) {
+      this.#answer(() => writeError(this, this.lane.errorOf(error)));
+    }
+  }
+
+  protected override ended(reason: ConnectError): void {
+    if (this.#isHandedOver) {
+      return;
+    }
+    this.error = reason;
+    if (!this.stream.closed && !this.stream.destroyed) {
+      writeError(this, reason);
+      this.#discardRest();
+    }
+    this.lane.done(this);
+  }
+
+  /** A deadline that passes while the answer is on its way finds a caller that does not read it. */
+  override onExpire(): void {
+    if (this.isOver) {
+      this.stream.close(constants.NGHTTP2_CANCEL);
+    } else {
+      super.onExpire();
+    }
+  }
+
+  #handOver(): void {
+    const stream = this.stream as FastStream;
+    this.#isHandedOver = true;
+    stream.off('data', onData);
+    stream.off('end', onEnd);
+    this.lane.handOver(this, this.#chunks, this.#isComplete);
+    this.#chunks = [];
+  }
+
+  #read(bytes: Uint8Array, isCompressed: boolean): void {
+    const { request } = this.agreed;
+    if (request === null || !isCompressed) {
+      this.#parse(bytes);
+      return;
+    }
+    request.decompress(bytes, this.lane.readMaxBytes).then(
+      (plain) => this.#parse(plain),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  #parse(bytes: Uint8Array): void {
+    if (this.isOver) {
+      return;
+    }
+    let message: MessageShape<DescMessage>;
+    try {
+      message = this.fast.codecs.getI(this.format.isBinary).parse(bytes);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.#chunks = [];
+    const work = () => runInCall(this, () => this.#invoke(message));
+    if (this.span === undefined) {
+      work();
+    } else {
+      this.span.run(work);
+    }
+  }
+
+  #invoke(message: MessageShape<DescMessage>): void {
+    const { fast, context } = this;
+    try {
+      if (fast.hasRules) {
+        check(fast.method.input, message);
+      }
+      const output =
+        fast.interceptors.length === 0 ? fast.handler(message, context) : this.#intercept(fast.interceptors, message);
+      if (isThenable(output)) {
+        output.then(
+          (value) => this.#succeed(value),
+          (error: unknown) => this.fail(error),
+        );
+      } else {
+        this.#succeed(output);
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async #intercept(interceptors: readonly Interceptor[], message: MessageShape<DescMessage>): Promise<unknown> {
+    const { context, fast } = this;
+    const handle = async (request: UnaryRequest): Promise<UnaryResponse> => {
+      const output = await fast.handler(request.message, contextOf(context, request));
+      return interceptedResponse(context, normalize(fast.method.output, output));
+    };
+    // As in Connect: the first is outermost. An interceptor does not know that only unary calls come here.
+    const next = interceptors.reduceRight<ReturnType<Interceptor>>(
+      (inner, interceptor) => interceptor(inner),
+      handle as ReturnType<Interceptor>,
+    );
+    const response = await next(interceptedRequest(context, message));
+    if (!this.isOver) {
+      context.header = response.header === context.header ? context.header : response.header;
+      context.trailer = response.trailer === context.trailer ? context.trailer : response.trailer;
+    }
+    return response.message;
+  }
+
+  #succeed(output: unknown): void {
+    if (this.isOver) {
+      return;
+    }
+    let bytes: Uint8Array;
+    try {
+      const { fast, format } = this;
+      bytes = fast.codecs.getO(format.isBinary).serialize(normalize(fast.method.output, output));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    const compression = this.agreed.response;
+    if (compression === null || bytes.byteLength < this.lane.compressMinBytes) {
+      this.#answer(() => writeAnswer(this, bytes, false));
+      return;
+    }
+    compression.compress(bytes).then(
+      (compressed) => {
+        if (!this.isOver) {
+          this.#answer(() => writeAnswer(this, compressed, true));
+        }
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  #answer(write: () => void): void {
+    this.answered();
+    try {
+      write();
+    } catch (error) {
+      // Node refuses headers that cannot be sent; what was wrong with them is the handler's affair.
+      this.error ??= this.lane.errorOf(error);
+      this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    }
+    this.#discardRest();
+    this.lane.done(this);
+  }
+
+  #discardRest(): void {
+    if (!this.#isComplete) {
+      discard(this.stream);
+    }
+  }
+}
+
+function onData(this: FastStream, chunk: Uint8Array): void {
+  this[CALL].received(chunk);
+}
+
+function onEnd(this: FastStream): void {
+  this[CALL].complete();
+}
+
+function onClose(this: FastStream): void {
+  this[CALL].close();
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function normalize<Desc extends DescMessage>(schema: Desc, output: unknown): MessageShape<Desc> {
+  // What a handler returns is checked by the compiler, as with Connect.
+  return isMessage(output, schema) ? output : create(schema, output as MessageInitShape<Desc>);
+}

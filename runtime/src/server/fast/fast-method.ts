@@ -1,0 +1,42 @@
+/**
+ * What the fast lane needs to serve one unary RPC: its handler, its codecs and what runs around it, found once at start.
+ */
+
+import type { DescMessage, DescMethodUnary } from '@bufbuild/protobuf';
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
+import type { HandlerContext, Interceptor } from '@connectrpc/connect';
+import { createMethodSerializationLookup, type MethodSerializationLookup } from '@connectrpc/connect/protocol';
+import type { Limits } from '../limits.ts';
+import { hasRules } from '../rules.ts';
+
+/** A unary handler of Connect's, whatever its messages. */
+export type UnaryHandler = (request: unknown, context: HandlerContext) => unknown;
+
+/** One unary RPC on the fast lane. */
+export type FastMethod = {
+  readonly method: DescMethodUnary;
+  readonly handler: UnaryHandler;
+  readonly interceptors: readonly Interceptor[];
+  /** Connect's own codecs, limits of size included, so that both lanes refuse alike. */
+  readonly codecs: MethodSerializationLookup<DescMessage, DescMessage>;
+  /** Whether its request has rules to be checked. */
+  readonly hasRules: boolean;
+  /** Whether Connect's GET may call it: it has no side effects. */
+  readonly mayBeGot: boolean;
+};
+
+/** Prepares a unary RPC. */
+export function fastMethod(
+  method: DescMethodUnary,
+  handler: UnaryHandler,
+  { interceptors, limits }: { readonly interceptors: readonly Interceptor[]; readonly limits: Limits },
+): FastMethod {
+  return {
+    method,
+    handler,
+    interceptors,
+    codecs: createMethodSerializationLookup(method, undefined, undefined, limits),
+    hasRules: hasRules(method.input),
+    mayBeGot: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+  };
+}

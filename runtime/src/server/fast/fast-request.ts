@@ -1,0 +1,61 @@
+/**
+ * Reads from the headers of a request whether the fast lane takes it.
+ */
+
+import type { IncomingHttpHeaders } from 'node:http2';
+import { base64Decode } from '@bufbuild/protobuf/wire';
+import { clampTimeout } from '../deadline.ts';
+import type { ServedMethod } from '../served-method.ts';
+import type { FastRequest } from './fast-call.ts';
+import { agree, formatOf, formatOfGet, timeoutOf } from './format.ts';
+
+/** How to serve a request on the fast lane; undefined for one that is the adapter's. */
+export function fastRequest(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest | undefined {
+  return headers[':method'] === 'POST' ? posted(served, headers) : got(served, headers);
+}
+
+function posted(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest | undefined {
+  const format = formatOf(headers['content-type']);
+  if (format === undefined) {
+    return undefined;
+  }
+  const { protocol } = format;
+  const encoding = headers[protocol === 'grpc' ? 'grpc-encoding' : 'content-encoding'];
+  const requestedMs = timeoutOf(protocol, headers);
+  if (Number.isNaN(requestedMs) || Array.isArray(encoding)) {
+    return undefined;
+  }
+  const agreed = agree(protocol, headers, encoding);
+  return agreed && { format, agreed, timeoutMs: clampTimeout(requestedMs, served.capMs), got: undefined };
+}
+
+/** Connect's GET: the message is in the query. */
+function got(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest | undefined {
+  const path = headers[':path'] ?? '';
+  const queryAt = path.indexOf('?');
+  // With a content type it is no GET that Connect's clients make.
+  if (headers[':method'] !== 'GET' || !served.fast?.mayBeGot || queryAt < 0 || headers['content-type'] !== undefined) {
+    return undefined;
+  }
+  const query = new URLSearchParams(path.slice(queryAt));
+  const format = formatOfGet(query.get('encoding'));
+  const requestedMs = timeoutOf('connect', headers);
+  const agreed = agree('connect', headers, query.get('compression') ?? undefined);
+  const message = messageIn(query);
+  if (format === undefined || agreed === undefined || message === undefined || Number.isNaN(requestedMs)) {
+    return undefined;
+  }
+  return { format, agreed, timeoutMs: clampTimeout(requestedMs, served.capMs), got: message };
+}
+
+function messageIn(query: URLSearchParams): Uint8Array | undefined {
+  const text = query.get('message') ?? '';
+  if (query.get('base64') !== '1') {
+    return new TextEncoder().encode(text);
+  }
+  try {
+    return base64Decode(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * What is known of an RPC before anyone calls it, worked out once at start so that no call has to.
+ */
+
+import type { DescMethod } from '@bufbuild/protobuf';
+import type { UniversalHandler } from '@connectrpc/connect/protocol';
+import type { MethodPolicy, PolicyTable } from '../policy.ts';
+import type { FastMethod } from './fast/fast-method.ts';
+import { type Limits, streamLifeMs } from './limits.ts';
+
+/** One RPC of a server. */
+export type ServedMethod = {
+  /** Full name, such as `weft.inventory.v1.ItemService/GetItem`. */
+  readonly rpc: string;
+  readonly method: DescMethod;
+  readonly policy: MethodPolicy | undefined;
+  /** Whether the caller gets more than one answer, so that only the server can end the call. */
+  readonly isStream: boolean;
+  /** Longest that its caller may wait for the one answer, in milliseconds; undefined for streams of answers. */
+  readonly capMs: number | undefined;
+  /** Longest life of a stream of answers, in milliseconds. */
+  readonly lifeMs: number | undefined;
+  /** Connect's own handler of it, which speaks every protocol. */
+  readonly handler: UniversalHandler;
+  /** What the fast lane needs to serve it; undefined for streams. */
+  readonly fast: FastMethod | undefined;
+};
+
+/** Puts together what is known of an RPC. */
+export function servedMethod(
+  handler: UniversalHandler,
+  fast: FastMethod | undefined,
+  { policy, limits }: { readonly policy: PolicyTable; readonly limits: Limits },
+): ServedMethod {
+  const { method } = handler;
+  const rpc = `${method.parent.typeName}/${method.name}`;
+  const promised = policy[rpc];
+  const isStream = method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming';
+  const lifeMs =
+    promised?.stream === undefined ? limits.defaultStreamLifeMs : streamLifeMs(promised.stream.maxDurationMs);
+  const unaryMs = promised?.deadlineMs ?? limits.defaultDeadlineMs;
+  return {
+    rpc,
+    method,
+    policy: promised,
+    isStream,
+    capMs: method.methodKind === 'unary' ? unaryMs : isStream ? undefined : lifeMs,
+    lifeMs: isStream ? lifeMs : undefined,
+    handler,
+    fast,
+  };
+}

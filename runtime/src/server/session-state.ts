@@ -1,0 +1,9 @@
+/**
+ * What the server keeps of one connection: how much it was answered and has not read.
+ */
+
+/** The state of a connection. */
+export type SessionState = {
+  /** Bytes of answers that were written and whose streams are still open. */
+  unsentBytes: number;
+};
