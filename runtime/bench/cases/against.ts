@@ -7,7 +7,7 @@ import { compare, cpuOf, cpuRatio, type Measured, type Subject } from '../compar
 import type { Call } from '../load/calls.ts';
 import type { Settings } from '../settings.ts';
 import type { Case, CaseResult, Finding, Table } from './case.ts';
-import { chosen, serverSubject, startLoad, startServer } from './start.ts';
+import { chosen, clientSubject, serverSubject, startAnswerer, startClient, startLoad, startServer } from './start.ts';
 
 type Against = {
   readonly name: string;
@@ -35,6 +35,20 @@ export const mainCases: readonly Case[] = [
     wanted: { 'connect-node': 3, bare: 0.85 },
     start: (variants, settings) => startServers(variants, { ...PLACE_ORDER, protocol: 'connect-json' }, settings),
   }),
+  against({
+    name: 'client-grpc',
+    title: 'Clients, gRPC unary: an order of three lines, a deadline on each call',
+    side: 'client',
+    wanted: { 'connect-node': 2.5, 'grpc-js': 1.4, bare: 0.85 },
+    start: startClients,
+  }),
+  against({
+    name: 'client-connect-json',
+    title: 'Clients: ours, which speaks gRPC to all, against Connect unary with JSON',
+    side: 'client',
+    wanted: { 'connect-node-json': 2 },
+    start: startClients,
+  }),
 ];
 
 async function startServers(variants: readonly string[], call: Call, settings: Settings): Promise<Subject[]> {
@@ -43,6 +57,17 @@ async function startServers(variants: readonly string[], call: Call, settings: S
     variants.map(async (name) => {
       const worker = await startServer(name, { settings });
       return serverSubject(name, { worker, load, call, settings });
+    }),
+  );
+}
+
+async function startClients(variants: readonly string[], settings: Settings): Promise<Subject[]> {
+  const answers = await startAnswerer();
+  const address = await answers.ask('address');
+  return Promise.all(
+    variants.map(async (name) => {
+      const worker = await startClient(name, { options: { address }, settings });
+      return clientSubject(name, { worker, settings });
     }),
   );
 }

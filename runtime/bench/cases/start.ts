@@ -1,6 +1,8 @@
 /** Starts the processes of a comparison: servers with the load that drives them, and clients with the server they call. */
 
+import type { ClientCommands, ClientOptions } from '../client/drive.ts';
 import type { Subject } from '../compare.ts';
+import type { AnswererOptions } from '../load/answerer.ts';
 import type { Call } from '../load/calls.ts';
 import type { LoadCommands } from '../load/load.ts';
 import type { ServerCommands, ServerOptions } from '../server/handlers.ts';
@@ -17,6 +19,17 @@ const SERVERS: Readonly<Record<string, string>> = {
   'connect-node': './server/connect-node.ts',
 };
 
+/** The clients by name. */
+const CLIENTS: Readonly<Record<string, string>> = {
+  ours: './client/ours.ts',
+  base: './client/ours.ts',
+  bare: './client/bare.ts',
+  'grpc-js': './client/grpc-js.ts',
+  'connect-node': './client/connect-node.ts',
+  'connect-node-json': './client/connect-node-json.ts',
+};
+
+export type ClientWorker = Worker<CommonCommands & ClientCommands>;
 export type ServerWorker = Worker<CommonCommands & ServerCommands>;
 export type LoadWorker = Worker<CommonCommands & LoadCommands>;
 
@@ -52,6 +65,36 @@ export async function serverSubject(
     worker,
     drive: (limits) => load.ask('drive', { address, call, callers, connections, ...limits }),
     verify: () => load.ask('verify', { address, call }),
+  };
+}
+
+/** The server that clients call. */
+export function startAnswerer(options: AnswererOptions = {}): Promise<ServerWorker> {
+  return startWorker('answers', { module: './load/answerer.ts', options });
+}
+
+export async function startClient(
+  name: string,
+  { options, settings, ...rest }: { options: ClientOptions; settings: Settings } & Pick<WorkerOptions, 'env'>,
+): Promise<ClientWorker> {
+  const module = CLIENTS[name];
+  if (module === undefined) {
+    throw new Error(`there is no client ${name}; there are ${Object.keys(CLIENTS).join(', ')}`);
+  }
+  const runtime = name === 'base' && settings.base !== undefined ? { runtime: settings.base } : {};
+  return startWorker(`client ${name}`, { ...rest, module, options: { ...options, ...runtime } });
+}
+
+/** A client that calls. */
+export function clientSubject(
+  name: string,
+  { worker, settings, updates = 0 }: { worker: ClientWorker; settings: Settings; updates?: number },
+): Subject {
+  return {
+    name,
+    worker,
+    drive: (limits) => worker.ask('drive', { callers: settings.callers, updates, ...limits }),
+    verify: () => worker.ask('verify', { updates }),
   };
 }
 

@@ -43,6 +43,8 @@ export type Call = {
 export type PreparedCall = {
   readonly headers: readonly string[];
   readonly bodies: readonly Buffer[];
+  /** The right answer to each, message by message, enveloped where the protocol has envelopes. */
+  readonly answers: readonly (readonly Buffer[])[];
   /** The length that the body of each answer must have. */
   readonly answerBytes: readonly number[];
   /** Compares a whole answer. */
@@ -131,6 +133,7 @@ function inGrpc(messages: Messages, call: Call): Omit<PreparedCall, 'headers'> {
   const refused = (call.status ?? 0) !== 0;
   return {
     bodies: messages.requests.map(enveloped),
+    answers: messages.answers.map((all) => all.map(enveloped)),
     answerBytes: messages.answers.map((all) =>
       refused ? 0 : all.reduce((sum, { length }) => sum + ENVELOPE_BYTES + length, 0),
     ),
@@ -153,6 +156,7 @@ function inGrpc(messages: Messages, call: Call): Omit<PreparedCall, 'headers'> {
 function inJson(messages: Messages): Omit<PreparedCall, 'headers'> {
   return {
     bodies: messages.requestsJson.map((text) => Buffer.from(text)),
+    answers: messages.answersJson.map((text) => [Buffer.from(text)]),
     answerBytes: messages.answersJson.map((text) => Buffer.byteLength(text)),
     isRight: (index, answer) => messages.isRightJson(index, answer.toString()),
   };
