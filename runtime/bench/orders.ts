@@ -4,6 +4,8 @@
 
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
+  type Blob,
+  BlobSchema,
   type PlaceOrderRequest,
   PlaceOrderRequestSchema,
   type PlaceOrderResponse,
@@ -11,6 +13,8 @@ import {
 } from './contract.ts';
 
 const SEED = 20_261_126;
+/** Different blobs of a size. */
+export const BLOBS = 8;
 const EPOCH_MS = 1_790_000_000_000;
 const STREETS = ['Torstraße', 'Rue de la Paix', 'Baker Street', 'Calle de Alcalá', 'Main Street', 'Øster Farimagsgade'];
 const CITIES = ['Berlin', 'Paris', 'London', 'Madrid', 'Portland', 'København'];
@@ -64,6 +68,14 @@ export function orderRequests(count: number): PlaceOrderRequest[] {
       },
     });
   });
+}
+
+/** Blobs of one size. */
+export function blobs(bytes: number): Blob[] {
+  const random = seeded(SEED + bytes);
+  return Array.from({ length: BLOBS }, () =>
+    create(BlobSchema, { data: Uint8Array.from({ length: bytes }, () => Math.floor(random() * 256)) }),
+  );
 }
 
 /** What every server answers: the same work in each, next to none. */

@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { mainCases } from './cases/against.ts';
 import type { Case, CaseResult } from './cases/case.ts';
+import { gridCases } from './cases/grid.ts';
 import { selfTimes } from './profile.ts';
 import { facts, markdown, summary } from './report.ts';
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts';
@@ -22,7 +23,7 @@ const USAGE = `npm run bench:rpc -- [options]
   --json FILE             also write the figures of each round
   --list                  show cases and variants`;
 
-const cases: readonly Case[] = mainCases;
+const cases: readonly Case[] = [...mainCases, ...gridCases];
 const PROFILE_MS = 6_000;
 const SHOWN_FUNCTIONS = 40;
 

@@ -1,6 +1,6 @@
 /** Starts the processes of a comparison: servers with the load that drives them, and clients with the server they call. */
 
-import type { ClientCommands, ClientOptions } from '../client/drive.ts';
+import type { ClientCall, ClientCommands, ClientOptions } from '../client/drive.ts';
 import type { Subject } from '../compare.ts';
 import type { AnswererOptions } from '../load/answerer.ts';
 import type { Call } from '../load/calls.ts';
@@ -56,14 +56,18 @@ export function startLoad(): Promise<LoadWorker> {
 /** A server under load. */
 export async function serverSubject(
   name: string,
-  { worker, load, call, settings }: { worker: ServerWorker; load: LoadWorker; call: Call; settings: Settings },
+  { worker, load, settings, call }: { worker: ServerWorker; load: LoadWorker; settings: Settings; call: Call },
 ): Promise<Subject> {
   const address = await worker.ask('address');
   const { callers, connections } = settings;
+  const messagesACall = call.rpc === 'WatchOrder' ? (call.updates ?? 1) : 1;
   return {
     name,
     worker,
-    drive: (limits) => load.ask('drive', { address, call, callers, connections, ...limits }),
+    async drive(limits) {
+      const { calls, ms } = await load.ask('drive', { address, call, callers, connections, ...limits });
+      return { calls: calls * messagesACall, ms };
+    },
     verify: () => load.ask('verify', { address, call }),
   };
 }
@@ -88,13 +92,13 @@ export async function startClient(
 /** A client that calls. */
 export function clientSubject(
   name: string,
-  { worker, settings, updates = 0 }: { worker: ClientWorker; settings: Settings; updates?: number },
+  { worker, settings, call = {} }: { worker: ClientWorker; settings: Settings; call?: ClientCall },
 ): Subject {
   return {
     name,
     worker,
-    drive: (limits) => worker.ask('drive', { callers: settings.callers, updates, ...limits }),
-    verify: () => worker.ask('verify', { updates }),
+    drive: (limits) => worker.ask('drive', { callers: settings.callers, ...call, ...limits }),
+    verify: () => worker.ask('verify', call),
   };
 }
 

@@ -8,8 +8,9 @@
  */
 
 import { type ClientHttp2Session, connect } from 'node:http2';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import {
+  BlobSchema,
   DEADLINE_MS,
   OrderService,
   type PlaceOrderRequest,
@@ -29,18 +30,22 @@ export async function start({ address }: ClientOptions): Promise<ClientCommands>
     ...['te', 'trailers', 'content-type', 'application/grpc+proto', 'grpc-timeout', `${DEADLINE_MS}m`],
   ];
   const placeOrderHeaders = headersOf('PlaceOrder');
+  const echoBlobHeaders = headersOf('EchoBlob');
   const watchOrderHeaders = headersOf('WatchOrder');
   return clientCommands({
-    placeOrder: (request) => unary(session, placeOrderHeaders, request),
+    placeOrder: (request) =>
+      unary(session, placeOrderHeaders, toBinary(PlaceOrderRequestSchema, request), PlaceOrderResponseSchema),
+    echoBlob: (request) => unary(session, echoBlobHeaders, toBinary(BlobSchema, request), BlobSchema),
     watchOrder: (request, each) => serverStream(session, watchOrderHeaders, request, each),
   });
 }
 
-function unary(
+function unary<O extends DescMessage>(
   session: ClientHttp2Session,
   headers: string[],
-  request: PlaceOrderRequest,
-): Promise<PlaceOrderResponse> {
+  request: Uint8Array,
+  output: O,
+): Promise<MessageShape<O>> {
   return new Promise((resolve, reject) => {
     const stream = session.request(headers);
     let httpStatus: number | undefined;
@@ -69,11 +74,11 @@ function unary(
       } else if (body[0] !== 0 || body.readUInt32BE(1) !== body.length - ENVELOPE_BYTES) {
         reject(new Error('the answer is not one message'));
       } else {
-        resolve(fromBinary(PlaceOrderResponseSchema, body.subarray(ENVELOPE_BYTES)));
+        resolve(fromBinary(output, body.subarray(ENVELOPE_BYTES)));
       }
     });
     stream.on('error', reject);
-    stream.end(enveloped(toBinary(PlaceOrderRequestSchema, request)));
+    stream.end(enveloped(request));
   });
 }
 

@@ -9,6 +9,7 @@ export async function start({ address }: ClientOptions): Promise<ClientCommands>
   const client = createClient(OrderService, createGrpcTransport({ baseUrl: `http://${address}` }));
   return clientCommands({
     placeOrder: (request) => client.placeOrder(request, { timeoutMs: DEADLINE_MS }),
+    echoBlob: (request) => client.echoBlob(request, { timeoutMs: DEADLINE_MS }),
     async watchOrder(request, each) {
       for await (const update of client.watchOrder(request)) {
         each(update);

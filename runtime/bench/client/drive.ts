@@ -5,12 +5,14 @@
 
 import { create, equals } from '@bufbuild/protobuf';
 import {
+  type Blob,
+  BlobSchema,
   type PlaceOrderRequest,
   PlaceOrderRequestSchema,
   type PlaceOrderResponse,
   PlaceOrderResponseSchema,
 } from '../contract.ts';
-import { acceptedMessage, orderRequests } from '../orders.ts';
+import { acceptedMessage, BLOBS, blobs, orderRequests } from '../orders.ts';
 
 /** Different requests that are sent in turn. */
 const REQUESTS = 256;
@@ -25,42 +27,87 @@ export type ClientOptions = {
   readonly telemetry?: boolean;
 };
 
-/** A client, as it is measured. */
+/** A client, as it is measured. Each unary call has a deadline of DEADLINE_MS. */
 export type BenchClient = {
-  /** A unary call with a deadline of DEADLINE_MS. */
   placeOrder(request: PlaceOrderRequest): Promise<PlaceOrderResponse>;
-  /** Reads a stream to its end. */
+  /** Reads a stream to its end; absent where the protocol at hand is measured for unary calls only. */
   watchOrder?(request: PlaceOrderRequest, each: (update: PlaceOrderResponse) => void): Promise<void>;
+  echoBlob?(request: Blob): Promise<Blob>;
 };
 
-export type ClientDrive = {
-  readonly callers: number;
-  readonly ms: number;
-  readonly calls?: number;
-  /** Watch streams of so many messages instead of placing orders; a message then counts as a call. */
-  readonly updates?: number;
-};
-
+/** What to call: WatchOrder where `updates` are asked for, EchoBlob where `blobBytes` are, PlaceOrder otherwise. */
+export type ClientCall = { readonly updates?: number; readonly blobBytes?: number };
+export type ClientDrive = ClientCall & { readonly callers: number; readonly ms: number; readonly calls?: number };
 export type ClientCommands = {
-  verify(options: { readonly updates?: number }): Promise<void>;
+  verify(call: ClientCall): Promise<void>;
+  /** Messages of a stream count as calls. */
   drive(options: ClientDrive): Promise<{ calls: number; ms: number }>;
 };
 
-export function clientCommands(client: BenchClient): ClientCommands {
-  const requests = orderRequests(REQUESTS);
+/** One call, and how many it counts as. `index` chooses the message; `isWhole` asks for the whole answer to be compared. */
+type CallOne = (index: number, isWhole: boolean) => Promise<number>;
 
-  async function one(request: PlaceOrderRequest, updates: number): Promise<number> {
-    if (updates === 0) {
-      const { requestId, order } = await client.placeOrder(request);
-      if (requestId !== request.requestId || order?.lines.length !== request.order?.lines.length) {
-        throw new Error(`an order was answered with another: ${requestId}`);
-      }
-      return 1;
+export function clientCommands(client: BenchClient): ClientCommands {
+  const callOf = ({ updates = 0, blobBytes }: ClientCall): CallOne => {
+    if (blobBytes !== undefined) {
+      return echoBlob(client, blobBytes);
     }
+    return updates > 0 ? watchOrder(client, updates) : placeOrder(client);
+  };
+  return {
+    async verify(call) {
+      const one = callOf(call);
+      const different = call.blobBytes === undefined ? REQUESTS : BLOBS;
+      for (let index = 0; index < different; index += 1) {
+        await one(index, true);
+      }
+    },
+    async drive({ callers, ms, calls: most = Number.POSITIVE_INFINITY, ...call }) {
+      const one = callOf(call);
+      const startedMs = performance.now();
+      const endMs = startedMs + ms;
+      let begun = 0;
+      let calls = 0;
+      const caller = async (): Promise<void> => {
+        while (begun < most && performance.now() < endMs) {
+          const index = begun % REQUESTS;
+          begun += 1;
+          const counted = await one(index, false);
+          calls += counted;
+        }
+      };
+      await Promise.all(Array.from({ length: callers }, caller));
+      return { calls, ms: performance.now() - startedMs };
+    },
+  };
+}
+
+function placeOrder(client: BenchClient): CallOne {
+  const requests = orderRequests(REQUESTS);
+  return async (index, isWhole) => {
+    const request = at(requests, index);
+    const answer = await client.placeOrder(request);
+    const isRight = isWhole
+      ? equals(PlaceOrderResponseSchema, acceptedMessage(request), answer)
+      : answer.requestId === request.requestId && answer.order?.lines.length === request.order?.lines.length;
+    if (!isRight) {
+      throw new Error(`order ${request.requestId} was answered with another, ${answer.requestId}`);
+    }
+    return 1;
+  };
+}
+
+function watchOrder(client: BenchClient, updates: number): CallOne {
+  const requests = orderRequests(REQUESTS).map((request) => create(PlaceOrderRequestSchema, { ...request, updates }));
+  return async (index, isWhole) => {
+    const request = at(requests, index);
     let seen = 0;
-    await client.watchOrder?.(request, ({ sequence }) => {
-      if (sequence !== BigInt(seen)) {
-        throw new Error(`message ${seen} of a stream is number ${sequence}`);
+    await client.watchOrder?.(request, (update) => {
+      const isRight = isWhole
+        ? equals(PlaceOrderResponseSchema, acceptedMessage(request, seen), update)
+        : update.sequence === BigInt(seen);
+      if (!isRight) {
+        throw new Error(`message ${seen} of a stream is another, ${update.sequence}`);
       }
       seen += 1;
     });
@@ -68,36 +115,28 @@ export function clientCommands(client: BenchClient): ClientCommands {
       throw new Error(`a stream of ${updates} messages had ${seen}`);
     }
     return seen;
-  }
-  const prepared = (updates: number): PlaceOrderRequest[] =>
-    updates === 0 ? requests : requests.map((request) => create(PlaceOrderRequestSchema, { ...request, updates }));
-
-  return {
-    async verify({ updates = 0 }) {
-      for (const request of prepared(updates)) {
-        if (updates > 0) {
-          await one(request, updates);
-        } else if (!equals(PlaceOrderResponseSchema, acceptedMessage(request), await client.placeOrder(request))) {
-          throw new Error(`a wrong answer to ${request.requestId}`);
-        }
-      }
-    },
-    async drive({ callers, ms, calls: most = Number.POSITIVE_INFINITY, updates = 0 }) {
-      const sent = prepared(updates);
-      const startedMs = performance.now();
-      const endMs = startedMs + ms;
-      let begun = 0;
-      let calls = 0;
-      const caller = async (): Promise<void> => {
-        while (begun < most && performance.now() < endMs) {
-          const request = sent[begun % sent.length];
-          begun += 1;
-          const made = request === undefined ? 0 : await one(request, updates);
-          calls += made;
-        }
-      };
-      await Promise.all(Array.from({ length: callers }, caller));
-      return { calls, ms: performance.now() - startedMs };
-    },
   };
+}
+
+function echoBlob(client: BenchClient, bytes: number): CallOne {
+  const requests = blobs(bytes);
+  return async (index, isWhole) => {
+    const request = at(requests, index % requests.length);
+    const answer = await client.echoBlob?.(request);
+    const isRight =
+      answer !== undefined &&
+      (isWhole ? equals(BlobSchema, request, answer) : answer.data.length === request.data.length);
+    if (!isRight) {
+      throw new Error(`a blob of ${bytes} bytes came back as another`);
+    }
+    return 1;
+  };
+}
+
+function at<T>(values: readonly T[], index: number): T {
+  const value = values[index];
+  if (value === undefined) {
+    throw new Error(`there is no message ${index}`);
+  }
+  return value;
 }

@@ -11,6 +11,7 @@ export async function start({ address, runtime, telemetry }: ClientOptions): Pro
   const client = connect(OrderService, { egress: address, policy });
   return clientCommands({
     placeOrder: (request) => client.placeOrder(request, { timeoutMs: DEADLINE_MS }),
+    echoBlob: (request) => client.echoBlob(request, { timeoutMs: DEADLINE_MS }),
     async watchOrder(request, each) {
       for await (const update of client.watchOrder(request)) {
         each(update);

@@ -23,11 +23,10 @@ export async function start({ updates = 0 }: AnswererOptions): Promise<ServerCom
   const server = createServer();
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
     stream.on('error', () => {});
-    let body: Buffer | undefined;
-    stream.on('data', (chunk: Buffer) => {
-      body = body === undefined ? chunk : Buffer.concat([body, chunk]);
-    });
+    const chunks: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('end', () => {
+      const body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
       if (headers['content-type'] === 'application/json') {
         const answer = json(body);
         stream.respond([':status', '200', 'content-type', 'application/json']);
@@ -36,8 +35,12 @@ export async function start({ updates = 0 }: AnswererOptions): Promise<ServerCom
       }
       stream.respond(GRPC_HEADERS, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
-      const answer = headers[':path']?.endsWith('/WatchOrder') ? watched(body) : grpc(body);
-      writeAll(stream, answer ?? []);
+      const path = headers[':path'] ?? '';
+      if (path.endsWith('/EchoBlob')) {
+        stream.end(body);
+        return;
+      }
+      writeAll(stream, (path.endsWith('/WatchOrder') ? watched(body) : grpc(body)) ?? []);
     });
   });
   const address = await listenAnywhere(server);

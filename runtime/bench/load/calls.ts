@@ -3,7 +3,7 @@
  * starts, so that the load costs as little as it can and still believes no answer unseen.
  */
 
-import { create, equals, fromBinary, fromJsonString, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { equals, fromBinary, fromJsonString, toBinary, toJsonString } from '@bufbuild/protobuf';
 import {
   BlobSchema,
   CheckedOrderService,
@@ -12,11 +12,10 @@ import {
   PlaceOrderRequestSchema,
   PlaceOrderResponseSchema,
 } from '../contract.ts';
-import { acceptedMessage, orderRequests, seeded } from '../orders.ts';
+import { acceptedMessage, blobs, orderRequests } from '../orders.ts';
 
 /** How many different messages are sent in turn. */
 const MESSAGES = 256;
-const BLOBS = 8;
 const ENVELOPE_BYTES = 5;
 
 export type Protocol = 'grpc' | 'connect-json';
@@ -53,7 +52,7 @@ export type PreparedCall = {
 
 export function prepare(call: Call, authority: string): PreparedCall {
   const service = call.checked === true ? CheckedOrderService : OrderService;
-  const messages = call.rpc === 'EchoBlob' ? blobs(call.blobBytes ?? 0) : orders(call);
+  const messages = call.rpc === 'EchoBlob' ? blobMessages(call.blobBytes ?? 0) : orders(call);
   const headers = [':method', 'POST', ':scheme', 'http', ':authority', authority];
   headers.push(':path', `/${service.typeName}/${call.rpc}`);
   if (call.protocol === 'grpc') {
@@ -112,11 +111,8 @@ function orders({ updates, rpc }: Call): Messages {
   };
 }
 
-function blobs(bytes: number): Messages {
-  const random = seeded(bytes);
-  const all = Array.from({ length: BLOBS }, () =>
-    create(BlobSchema, { data: Uint8Array.from({ length: bytes }, () => Math.floor(random() * 256)) }),
-  );
+function blobMessages(bytes: number): Messages {
+  const all = blobs(bytes);
   const encoded = all.map((blob) => toBinary(BlobSchema, blob));
   const json = all.map((blob) => toJsonString(BlobSchema, blob));
   return {
