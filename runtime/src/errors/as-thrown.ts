@@ -7,6 +7,11 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { log } from '../log.ts';
 import { currentCall } from '../server/call.ts';
 
+/** An error of the runtime's own as those are told who know no catalogue: status and text. */
+export function untyped(error: ConnectError): ConnectError {
+  return new ConnectError(error.rawMessage, error.code);
+}
+
 /** The error to send for what a handler threw. */
 export function asThrown(error: unknown): ConnectError {
   if (error instanceof ConnectError) {

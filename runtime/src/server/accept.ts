@@ -5,6 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { ConnectError } from '@connectrpc/connect';
+import { codeToHttpStatus } from '@connectrpc/connect/protocol-connect';
+import { untyped } from '../errors/as-thrown.ts';
 import { fail } from '../errors/fail.ts';
 import { isTelemetryOn, serverSpan } from '../telemetry/spans.ts';
 import { answer, refuse } from './adapter/adapter.ts';
@@ -32,6 +34,18 @@ export type AcceptOptions = {
   readonly isTyped: boolean;
   /** Whether unary calls may use the fast lane. */
   readonly useFastLane: boolean;
+};
+
+/** The HTTP status of a path that no RPC has, for callers that speak plain HTTP. */
+const NO_SUCH_PATH = 404;
+
+/** A request over HTTP/2. */
+export type Http2Request = {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values of the headers in turn, as they came. */
+  readonly raw: readonly string[];
+  readonly session: SessionState;
 };
 
 /** How many calls each lane has answered. */
@@ -93,22 +107,23 @@ export class Acceptor {
   }
 
   /** Answers a request over HTTP/2. Never throws. */
-  accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, session: SessionState): void {
+  accept(request: Http2Request): void {
+    const { stream, headers, session } = request;
     // Whatever befalls the stream is told by its 'close'; without a listener an 'error' would end the process.
     stream.on('error', ignore);
     const served = this.#served(headers);
-    const error = this.#refusal(served, headers, session);
+    const error = this.#refusal(request);
     if (served === undefined || error !== undefined) {
-      void refuse(http2Exchange(stream, headers, session), error ?? unknownRpc(headers));
+      this.#refuse(http2Exchange(stream, headers, session), error);
       return;
     }
     const { fast } = served;
-    const request = fast !== undefined && this.#options.useFastLane ? fastRequest(served, headers) : undefined;
-    if (fast === undefined || request === undefined) {
+    const taken = fast !== undefined && this.#options.useFastLane ? fastRequest(served, headers) : undefined;
+    if (fast === undefined || taken === undefined) {
       this.#adapt(served, http2Exchange(stream, headers, session));
       return;
     }
-    const call = new FastCall(this.#lane, stream, headers, { served, fast, request, session });
+    const call = new FastCall(this.#lane, stream, headers, { served, fast, request: taken, session });
     this.#open.add(call);
     this.#trace(call);
     call.open();
@@ -127,7 +142,7 @@ export class Acceptor {
     const isTooMany = request.rawHeaders.length / 2 > this.#options.limits.headerMaxCount;
     const error = isTooMany ? fail('MESSAGE_TOO_LARGE', 'There are too many request headers.') : undefined;
     if (served === undefined || error !== undefined) {
-      void refuse(exchange, error ?? unknownRpc(headers));
+      this.#refuse(exchange, error);
     } else {
       this.#adapt(served, exchange);
     }
@@ -140,22 +155,22 @@ export class Acceptor {
   }
 
   /** Why a request is not even begun; undefined for one that is. */
-  #refusal(
-    served: ServedMethod | undefined,
-    headers: IncomingHttpHeaders,
-    session: SessionState,
-  ): ConnectError | undefined {
+  #refusal({ raw, session }: Http2Request): ConnectError | undefined {
     const { limits } = this.#options;
-    if (headerBytes(headers) > limits.headerMaxBytes) {
+    if (headerBytes(raw) > limits.headerMaxBytes) {
       // Node advertises the limit but does not hold callers to it.
       return fail('MESSAGE_TOO_LARGE', 'The request headers are too large.');
-    }
-    if (served === undefined) {
-      return unknownRpc(headers);
     }
     return session.unsentBytes > limits.unsentMaxBytes
       ? fail('OVERLOADED', 'Earlier answers wait to be read on this connection.', {}, { retryAfterMs: 1_000 })
       : undefined;
+  }
+
+  /** @param error undefined: there is no such RPC. */
+  #refuse(exchange: Exchange, error: ConnectError | undefined): void {
+    const told = error ?? unknownRpc(exchange.headers);
+    const status = error === undefined ? NO_SUCH_PATH : codeToHttpStatus(told.code);
+    void refuse(exchange, this.#options.isTyped ? told : untyped(told), status);
   }
 
   #adapt(served: ServedMethod, exchange: Exchange): void {

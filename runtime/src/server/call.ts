@@ -51,8 +51,8 @@ export function remainingMs(): number | undefined {
 }
 
 /** Runs `work` on behalf of a call. */
-export function runInCall<T>(call: Call, work: () => T): T {
-  return storage.run(call, work);
+export function runInCall<T, Args extends unknown[]>(call: Call, work: (...args: Args) => T, ...args: Args): T {
+  return storage.run(call, work, ...args);
 }
 
 /**

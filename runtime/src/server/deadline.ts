@@ -6,7 +6,8 @@
 
 import type { IncomingHttpHeaders } from 'node:http2';
 
-const GRPC_TIMEOUT = /^(\d{1,8})([HMSmun])$/;
+const DIGITS_MAX = 8;
+const ZERO = '0'.charCodeAt(0);
 const CONNECT_TIMEOUT = /^\d{1,10}$/;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 /** The longest that `grpc-timeout` can say in milliseconds, about 27 hours; well below what a timer of Node can hold. */
@@ -17,11 +18,22 @@ function timeoutHeader(headers: IncomingHttpHeaders): 'grpc-timeout' | 'connect-
   return headers['content-type']?.startsWith('application/grpc') ? 'grpc-timeout' : 'connect-timeout-ms';
 }
 
-/** The milliseconds of a `grpc-timeout`; undefined when it cannot be understood. */
+/** The milliseconds of a `grpc-timeout`, one to eight digits and a unit; undefined when it cannot be understood. */
 export function grpcTimeoutMs(text: string): number | undefined {
-  const [, amount, unit] = GRPC_TIMEOUT.exec(text) ?? [];
-  const unitMs = unit === undefined ? undefined : UNIT_MS[unit];
-  return unitMs === undefined ? undefined : Number(amount) * unitMs;
+  const digits = text.length - 1;
+  const unitMs = UNIT_MS[text.charAt(digits)];
+  if (unitMs === undefined || digits < 1 || digits > DIGITS_MAX) {
+    return undefined;
+  }
+  let amount = 0;
+  for (let index = 0; index < digits; index += 1) {
+    const digit = text.charCodeAt(index) - ZERO;
+    if (digit < 0 || digit > 9) {
+      return undefined;
+    }
+    amount = amount * 10 + digit;
+  }
+  return amount * unitMs;
 }
 
 /** The milliseconds of a `connect-timeout-ms`; undefined when it cannot be understood. */

@@ -2,8 +2,6 @@
  * The limits that every server has, each of which someone has been hurt without.
  */
 
-import type { IncomingHttpHeaders } from 'node:http2';
-
 /**
  * What a server bears of one caller. All have defaults; a service changes them only with a reason beside it.
  */
@@ -38,9 +36,9 @@ export type Limits = {
   readonly idleConnectionMs: number;
   /** Longest that a new connection may take until it speaks HTTP (and TLS, where asked for), in milliseconds: 10 s. */
   readonly handshakeMaxMs: number;
-  /** Deadline of a unary RPC without policy (health, reflection), in milliseconds: 10 s. */
+  /** Deadline of an RPC without policy (health, reflection), in milliseconds: 10 s. `Infinity`: none but the caller's. */
   readonly defaultDeadlineMs: number;
-  /** Longest life of a stream without policy, in milliseconds: 1 h. */
+  /** Longest life of a stream without policy, in milliseconds: 1 h. `Infinity`: no end. */
   readonly defaultStreamLifeMs: number;
 };
 
@@ -66,12 +64,15 @@ export function streamLifeMs(maxDurationMs: number): number {
   return maxDurationMs - Math.min(5_000, maxDurationMs / 10);
 }
 
-/** The size of a block of headers as HTTP/2 counts it (RFC 9113 6.5.2): names, values and 32 bytes for each. */
-export function headerBytes(headers: IncomingHttpHeaders): number {
-  let bytes = 0;
-  // Not Object.entries: every call is counted.
-  for (const name in headers) {
-    bytes += name.length + (headers[name]?.length ?? 0) + 32;
+/**
+ * The size of a block of headers as HTTP/2 counts it (RFC 9113 6.5.2): names, values and 32 bytes for each.
+ *
+ * @param raw names and values in turn.
+ */
+export function headerBytes(raw: readonly string[]): number {
+  let bytes = raw.length * 16;
+  for (const text of raw) {
+    bytes += text.length;
   }
   return bytes;
 }

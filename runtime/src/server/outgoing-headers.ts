@@ -12,6 +12,14 @@ export function isForbidden(name: string): boolean {
   return CONNECTION_HEADERS.has(name);
 }
 
+/** Headers that the protocols set. */
+const PROTOCOL_HEADERS = new Set(['content-type', 'grpc-encoding', 'grpc-accept-encoding', 'trailer']);
+
+/** Whether a handler set headers of its own. */
+export function hasHandlersOwn(headers: Headers | undefined): boolean {
+  return headers !== undefined && [...headers.keys()].some((name) => !PROTOCOL_HEADERS.has(name));
+}
+
 /** Headers for HTTP/2; several `set-cookie` stay several. */
 export function outgoing(headers: Headers | undefined): OutgoingHttpHeaders {
   const result: OutgoingHttpHeaders = {};

@@ -4,11 +4,11 @@
  */
 
 import { createServer as createHttp1Server, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { IncomingHttpHeaders } from 'node:http2';
-import { createServer as createHttp2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { log } from '../log.ts';
+import type { Http2Request } from './accept.ts';
 import type { Limits } from './limits.ts';
 import type { SessionState } from './session-state.ts';
 import { readTls, type ServerTls } from './tls.ts';
@@ -19,7 +19,7 @@ export type PortOptions = {
   readonly tls: ServerTls | undefined;
   /** Whether HTTP/1.1 is spoken beside HTTP/2. */
   readonly http1: boolean;
-  readonly onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, session: SessionState) => void;
+  readonly onHttp2: (request: Http2Request) => void;
   readonly onHttp1: (request: IncomingMessage, response: ServerResponse) => void;
 };
 
@@ -57,7 +57,7 @@ export function createPort(options: PortOptions): Port {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
     const state: SessionState = { unsentBytes: 0 };
-    session.on('stream', (stream, headers) => options.onStream(stream, headers, state));
+    session.on('stream', (stream, headers, _flags, raw) => options.onHttp2({ stream, headers, raw, session: state }));
     session.setTimeout(limits.idleConnectionMs, () => {
       // A stream that is merely quiet has its own limits.
       if (state.unsentBytes === 0) {

@@ -3,7 +3,14 @@
  * without dropping a call.
  */
 
-import type { DescMethod, DescMethodUnary, DescService } from '@bufbuild/protobuf';
+import {
+  createRegistry,
+  type DescFile,
+  type DescMethod,
+  type DescMethodUnary,
+  type DescService,
+  type Registry,
+} from '@bufbuild/protobuf';
 import { createConnectRouter, type Interceptor } from '@connectrpc/connect';
 import { type Address, formatAddress, parseAddress } from '../address.ts';
 import { asThrown } from '../errors/as-thrown.ts';
@@ -96,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const isTyped = (options.errors ?? (options.policy === undefined ? 'as-thrown' : 'catalogue')) === 'catalogue';
   const errorOf = isTyped ? outgoingError : asThrown;
   const acceptor = new Acceptor({
-    methods: methodsOf([...options.services, ...builtIn], { ...options, limits, errorOf }),
+    methods: methodsOf([...options.services, ...builtIn], { ...options, limits, errorOf, isTyped }),
     limits,
     errorOf,
     isTyped,
@@ -106,7 +113,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     limits,
     tls: options.tls,
     http1: options.http1 ?? false,
-    onStream: (stream, headers, session) => acceptor.accept(stream, headers, session),
+    onHttp2: (request) => acceptor.accept(request),
     onHttp1: (request, response) => acceptor.acceptHttp1(request, response),
   });
   const address = typeof options.listen === 'string' ? parseAddress(options.listen) : options.listen;
@@ -135,10 +142,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 /** The RPCs by path. */
 function methodsOf(
   implementations: readonly Implementation[],
-  options: Pick<ServeOptions, 'policy' | 'interceptors'> & { readonly limits: Limits } & Pick<AcceptOptions, 'errorOf'>,
+  options: Pick<ServeOptions, 'policy' | 'interceptors'> & { readonly limits: Limits } & Pick<
+      AcceptOptions,
+      'errorOf' | 'isTyped'
+    >,
 ): ReadonlyMap<string, ServedMethod> {
   const { limits, policy = {}, interceptors = [] } = options;
+  const jsonOptions = { registry: jsonRegistry(implementations.map(({ service }) => service)) };
   const router = createConnectRouter({
+    jsonOptions,
     interceptors: [guard(options.errorOf), validate, ...interceptors],
     readMaxBytes: limits.readMaxBytes,
     writeMaxBytes: limits.writeMaxBytes,
@@ -157,14 +169,30 @@ function methodsOf(
     router.handlers.map((handler) => {
       const { method } = handler;
       const unary = handlers.get(method);
-      const fast = unary && isUnary(method) ? fastMethod(method, unary, { interceptors, limits }) : undefined;
-      return [handler.requestPath, servedMethod(handler, fast, { policy, limits })];
+      const fast =
+        unary && isUnary(method) ? fastMethod(method, unary, { interceptors, limits, jsonOptions }) : undefined;
+      return [handler.requestPath, servedMethod(handler, fast, { policy, limits, isTyped: options.isTyped })];
     }),
   );
 }
 
 function isUnary(method: DescMethod): method is DescMethodUnary {
   return method.methodKind === 'unary';
+}
+
+/** The messages that `google.protobuf.Any` may hold in JSON: those of the files of the services, and of all that these import. */
+function jsonRegistry(services: readonly DescService[]): Registry {
+  const files = new Set<DescFile>();
+  const add = (file: DescFile) => {
+    if (!files.has(file)) {
+      files.add(file);
+      file.dependencies.forEach(add);
+    }
+  };
+  for (const { file } of services) {
+    add(file);
+  }
+  return createRegistry(...files);
 }
 
 function checkOptions({ workload, policy, errors }: ServeOptions): void {

@@ -14,6 +14,8 @@ export type ServedMethod = {
   readonly rpc: string;
   readonly method: DescMethod;
   readonly policy: MethodPolicy | undefined;
+  /** Whether errors of the runtime's own tell their reason of the catalogue. */
+  readonly isTyped: boolean;
   /** Whether the caller gets more than one answer, so that only the server can end the call. */
   readonly isStream: boolean;
   /** Longest that its caller may wait for the one answer, in milliseconds; undefined for streams of answers. */
@@ -26,11 +28,16 @@ export type ServedMethod = {
   readonly fast: FastMethod | undefined;
 };
 
+/** Infinity: no bound. */
+function bounded(ms: number): number | undefined {
+  return Number.isFinite(ms) ? ms : undefined;
+}
+
 /** Puts together what is known of an RPC. */
 export function servedMethod(
   handler: UniversalHandler,
   fast: FastMethod | undefined,
-  { policy, limits }: { readonly policy: PolicyTable; readonly limits: Limits },
+  { policy, limits, isTyped }: { readonly policy: PolicyTable; readonly limits: Limits; readonly isTyped: boolean },
 ): ServedMethod {
   const { method } = handler;
   const rpc = `${method.parent.typeName}/${method.name}`;
@@ -43,9 +50,10 @@ export function servedMethod(
     rpc,
     method,
     policy: promised,
+    isTyped,
     isStream,
-    capMs: method.methodKind === 'unary' ? unaryMs : isStream ? undefined : lifeMs,
-    lifeMs: isStream ? lifeMs : undefined,
+    capMs: isStream ? undefined : bounded(method.methodKind === 'unary' ? unaryMs : lifeMs),
+    lifeMs: isStream ? bounded(lifeMs) : undefined,
     handler,
     fast,
   };

@@ -5,6 +5,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import type { ConnectError } from '@connectrpc/connect';
+import { untyped } from '../errors/as-thrown.ts';
 import { fail } from '../errors/fail.ts';
 import type { MethodPolicy } from '../policy.ts';
 import type { CallSpan } from '../telemetry/spans.ts';
@@ -121,15 +122,16 @@ export class ServerCall implements Call {
     if (this.isOver) {
       return;
     }
-    this.abortReason = reason;
+    const told = this.served.isTyped ? reason : untyped(reason);
+    this.abortReason = told;
     this.stopClock();
     const listeners = this.#listeners;
     this.#listeners = undefined;
-    this.#controller?.abort(reason);
+    this.#controller?.abort(told);
     for (const listener of listeners ?? []) {
-      listener(reason);
+      listener(told);
     }
-    this.ended(reason);
+    this.ended(told);
   }
 
   /** Marks the call as answered: its signal no longer aborts. */

@@ -163,7 +163,7 @@ describe('what cannot be a call gets a typed answer', () => {
   test('Connect and gRPC-Web callers get theirs in their own protocol', async () => {
     await start();
     const json = await raw.call('Nothing', Buffer.from('{}'), { 'content-type': 'application/json' });
-    expect(json.headers?.[':status']).toBe(501);
+    expect(json.headers?.[':status']).toBe(404);
     expect(JSON.parse(json.body.toString())).toMatchObject({
       code: 'unimplemented',
       details: [{ debug: { reason: 'UNKNOWN_RPC' } }],

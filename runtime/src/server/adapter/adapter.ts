@@ -53,10 +53,10 @@ export async function answer(
   }
 }
 
-/** Answers a request that no handler gets to see. */
-export async function refuse(exchange: Exchange, error: ConnectError): Promise<void> {
+/** Answers a request that no handler gets to see. @param status the HTTP status, for protocols that tell errors by it. */
+export async function refuse(exchange: Exchange, error: ConnectError, status: number): Promise<void> {
   try {
-    const response = errorAnswer(exchange.headers['content-type'], error);
+    const response = errorAnswer(exchange.headers['content-type'], error, status);
     await respond(exchange, response, { signal: NEVER, headers: {}, isTyped: false });
   } catch {
     exchange.abandon('failed');

@@ -31,8 +31,16 @@ export function unknownRpc(headers: IncomingHttpHeaders): ConnectError {
   return fail('UNKNOWN_RPC', undefined, { path: path.slice(0, PATH_MAX_CHARACTERS) });
 }
 
-/** An error as a whole answer, in the protocol that the request's content type names; Connect's JSON for any other. */
-export function errorAnswer(contentType: string | undefined, error: ConnectError): UniversalServerResponse {
+/**
+ * An error as a whole answer, in the protocol that the request's content type names; Connect's JSON for any other.
+ *
+ * @param status the HTTP status that goes with Connect's JSON; default: that of the error's code.
+ */
+export function errorAnswer(
+  contentType: string | undefined,
+  error: ConnectError,
+  status = codeToHttpStatus(error.code),
+): UniversalServerResponse {
   const type = contentType ?? '';
   if (type.startsWith('application/grpc-web')) {
     const trailer = webTrailers.serialize(setTrailerStatus(new Headers(), error));
@@ -46,7 +54,7 @@ export function errorAnswer(contentType: string | undefined, error: ConnectError
     const end = connectEnd.serialize({ metadata: new Headers(), error });
     return answer(OK, type, encodeEnvelope(endStreamFlag, end));
   }
-  return answer(codeToHttpStatus(error.code), 'application/json', errorToJsonBytes(error, undefined));
+  return answer(status, 'application/json', errorToJsonBytes(error, undefined));
 }
 
 /** An answer that is nothing but an error. */

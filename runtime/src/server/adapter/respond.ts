@@ -1,12 +1,13 @@
 /**
  * Writes Connect's answer to an exchange. It differs from connect-node's own writer in one thing that Envoy's retries
- * hang on: a failed gRPC call that has sent nothing yet is answered trailers-only, its status in the one and only HEADERS frame.
+ * hang on: a failed gRPC call that has sent nothing yet is answered trailers-only, its status in the one and only HEADERS frame
+ * (unless the handler set headers of its own, which come apart then, as in grpc-go).
  */
 
 import type { OutgoingHttpHeaders } from 'node:http2';
 import type { ConnectError } from '@connectrpc/connect';
 import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
-import { outgoing } from '../outgoing-headers.ts';
+import { hasHandlersOwn, outgoing } from '../outgoing-headers.ts';
 import { until } from '../until.ts';
 import { type TypedAnswer, withReason } from './error-answer.ts';
 import type { Exchange } from './exchange.ts';
@@ -46,7 +47,7 @@ export async function respond(
     return typed.error;
   }
   const headers = { ...options.headers, ...answerHeaders(response.header, exchange.httpVersion) };
-  if (chunk.done && isFailure(response.trailer)) {
+  if (chunk.done && isFailure(response.trailer) && !hasHandlersOwn(response.header)) {
     exchange.beginAndEnd(response.status, { ...headers, ...outgoing(response.trailer) });
     return undefined;
   }

@@ -8,7 +8,14 @@ import type { ConnectError } from '@connectrpc/connect';
 import { mergeNonProtocolHeaders } from '@connectrpc/connect/protocol';
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect';
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
-import { HEADERS_ONLY, isForbidden, outgoing, WITH_TRAILERS, WITHOUT_TRAILERS } from '../outgoing-headers.ts';
+import {
+  HEADERS_ONLY,
+  hasHandlersOwn,
+  isForbidden,
+  outgoing,
+  WITH_TRAILERS,
+  WITHOUT_TRAILERS,
+} from '../outgoing-headers.ts';
 import { enveloped } from './envelope.ts';
 import type { FastCall } from './fast-call.ts';
 
@@ -39,6 +46,12 @@ export function writeError(call: FastCall, error: ConnectError): void {
   if (format.protocol === 'grpc') {
     const trailer = setTrailerStatus(new Headers(context.trailer), error);
     const head = [...headOf(call, OK, format.contentType)];
+    if (hasHandlersOwn(context.header)) {
+      stream.respond(head, WITH_TRAILERS);
+      stream.on('wantTrailers', () => stream.sendTrailers(outgoing(trailer)));
+      stream.end();
+      return;
+    }
     push(head, trailer);
     stream.respond(head, HEADERS_ONLY);
     return;

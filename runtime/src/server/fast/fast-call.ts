@@ -33,8 +33,9 @@ export type FastLane = {
   readonly closed: (call: FastCall) => void;
 };
 
+const EMPTY = Buffer.alloc(0);
 const CALL = Symbol('call');
-type FastStream = ServerHttp2Stream & { [CALL]: FastCall };
+type FastStream = ServerHttp2Stream & { [CALL]: FastCall | undefined };
 
 /** How a request came: its format, what is compressed, and, for Connect's GET, the message that its query holds. */
 export type FastRequest = {
@@ -56,7 +57,9 @@ export class FastCall extends ServerCall {
   /** Bytes of the answer, from when it is written until the stream closes. */
   unsentBytes = 0;
   readonly #got: Uint8Array | undefined;
-  #chunks: Uint8Array[] = [];
+  #first: Uint8Array | undefined;
+  /** All chunks, where there is more than one. */
+  #chunks: Uint8Array[] | undefined;
   #receivedBytes = 0;
   #isComplete = false;
   #isHandedOver = false;
@@ -107,12 +110,17 @@ export class FastCall extends ServerCall {
     if (this.isOver) {
       return;
     }
-    this.#chunks.push(chunk);
+    if (this.#first === undefined) {
+      this.#first = chunk;
+    } else {
+      this.#chunks ??= [this.#first];
+      this.#chunks.push(chunk);
+    }
     this.#receivedBytes += chunk.byteLength;
     const isGrpc = this.format.protocol === 'grpc';
     const maxBytes = isGrpc ? this.lane.readMaxBytes + ENVELOPE_HEAD_BYTES : this.lane.readMaxBytes;
     // What is announced counts too: nothing is read of a message that is larger than allowed.
-    if (this.#receivedBytes > maxBytes || (isGrpc && envelopeBytes(this.#chunks) > maxBytes)) {
+    if (this.#receivedBytes > maxBytes || (isGrpc && envelopeBytes(this.#chunks ?? [chunk]) > maxBytes)) {
       this.#handOver();
     }
   }
@@ -123,8 +131,7 @@ export class FastCall extends ServerCall {
     if (this.isOver) {
       return;
     }
-    const [first] = this.#chunks;
-    const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    const body = this.#chunks === undefined ? (this.#first ?? EMPTY) : Buffer.concat(this.#chunks);
     if (this.format.protocol === 'connect') {
       this.#read(body, this.agreed.request !== null);
       return;
@@ -180,8 +187,9 @@ export class FastCall extends ServerCall {
     this.#isHandedOver = true;
     stream.off('data', onData);
     stream.off('end', onEnd);
-    this.lane.handOver(this, this.#chunks, this.#isComplete);
-    this.#chunks = [];
+    const chunks = this.#chunks ?? (this.#first === undefined ? [] : [this.#first]);
+    this.lane.handOver(this, chunks, this.#isComplete);
+    this.#forgetBody();
   }
 
   #read(bytes: Uint8Array, isCompressed: boolean): void {
@@ -207,16 +215,21 @@ export class FastCall extends ServerCall {
       this.fail(error);
       return;
     }
-    this.#chunks = [];
-    const work = () => runInCall(this, () => this.#invoke(message));
+    this.#forgetBody();
     if (this.span === undefined) {
-      work();
+      runInCall(this, invoke, this, message);
     } else {
-      this.span.run(work);
+      this.span.run(() => runInCall(this, invoke, this, message));
     }
   }
 
-  #invoke(message: MessageShape<DescMessage>): void {
+  #forgetBody(): void {
+    this.#first = undefined;
+    this.#chunks = undefined;
+  }
+
+  /** Has the handler answer a message. */
+  invoke(message: MessageShape<DescMessage>): void {
     const { fast, context } = this;
     try {
       if (fast.hasRules) {
@@ -303,16 +316,23 @@ export class FastCall extends ServerCall {
   }
 }
 
+function invoke(call: FastCall, message: MessageShape<DescMessage>): void {
+  call.invoke(message);
+}
+
 function onData(this: FastStream, chunk: Uint8Array): void {
-  this[CALL].received(chunk);
+  this[CALL]?.received(chunk);
 }
 
 function onEnd(this: FastStream): void {
-  this[CALL].complete();
+  this[CALL]?.complete();
 }
 
 function onClose(this: FastStream): void {
-  this[CALL].close();
+  const call = this[CALL];
+  // Node's native part of a stream lives until the next major collection, and whatever the stream holds lives with it.
+  this[CALL] = undefined;
+  call?.close();
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -2,7 +2,7 @@
  * What the fast lane needs to serve one unary RPC: its handler, its codecs and what runs around it, found once at start.
  */
 
-import type { DescMessage, DescMethodUnary } from '@bufbuild/protobuf';
+import type { DescMessage, DescMethodUnary, JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext, Interceptor } from '@connectrpc/connect';
 import { createMethodSerializationLookup, type MethodSerializationLookup } from '@connectrpc/connect/protocol';
@@ -29,13 +29,21 @@ export type FastMethod = {
 export function fastMethod(
   method: DescMethodUnary,
   handler: UnaryHandler,
-  { interceptors, limits }: { readonly interceptors: readonly Interceptor[]; readonly limits: Limits },
+  {
+    interceptors,
+    limits,
+    jsonOptions,
+  }: {
+    readonly interceptors: readonly Interceptor[];
+    readonly limits: Limits;
+    readonly jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>;
+  },
 ): FastMethod {
   return {
     method,
     handler,
     interceptors,
-    codecs: createMethodSerializationLookup(method, undefined, undefined, limits),
+    codecs: createMethodSerializationLookup(method, undefined, jsonOptions, limits),
     hasRules: hasRules(method.input),
     mayBeGot: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
   };
