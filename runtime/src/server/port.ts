@@ -112,8 +112,9 @@ export function createPort(options: PortOptions): Port {
       ALPNProtocols: http1 ? ['h2', 'http/1.1'] : ['h2'],
       handshakeTimeout: limits.handshakeMaxMs,
     });
+    secure.on('connection', welcome);
     secure.on('secureConnection', (socket: TLSSocket) => {
-      welcome(socket);
+      socket.on('error', ignore);
       if (socket.alpnProtocol === 'h2') {
         toHttp2(socket);
       } else if (http1) {
@@ -122,7 +123,10 @@ export function createPort(options: PortOptions): Port {
         socket.destroy();
       }
     });
-    secure.on('tlsClientError', (error) => log.info('a TLS handshake failed', { error: error.message }));
+    secure.on('tlsClientError', (error, socket) => {
+      log.info('a TLS handshake failed', { error: error.message });
+      socket.destroy();
+    });
     server = secure;
   } else {
     server = createTcpServer((socket) => {
