@@ -7,7 +7,8 @@ import { implement } from '../src/server/implement.ts';
 import { type RunningServer, type ServeOptions, serve } from '../src/server/serve.ts';
 import { EchoService, echoPolicy } from './echo.ts';
 
-const plain: ServiceImpl<typeof EchoService> = {
+/** What each RPC does unless a test says otherwise: it gives back what it gets. */
+export const plain: ServiceImpl<typeof EchoService> = {
   echo: ({ text, count }) => ({ text, count }),
   async *count({ text, count }) {
     for (let n = 1; n <= count; n += 1) {

@@ -56,6 +56,27 @@ export const DEFAULT_LIMITS: Limits = {
   defaultStreamLifeMs: 3_600_000,
 };
 
+/** Limits that may be `Infinity`: none. */
+const ENDLESS: ReadonlySet<string> = new Set(['defaultDeadlineMs', 'defaultStreamLifeMs']);
+
+/**
+ * The limits of a server: those given, and the defaults.
+ *
+ * @throws Error that names a limit that is none: not a whole number above 0.
+ */
+export function limitsOf(given: Partial<Limits> = {}): Limits {
+  for (const [name, value] of Object.entries(given)) {
+    const isNone = name === 'compressMinBytes' ? value === -1 || value === 0 : ENDLESS.has(name) && value === Infinity;
+    if (!(name in DEFAULT_LIMITS)) {
+      throw new Error(`limits.${name} is not known: choose among ${Object.keys(DEFAULT_LIMITS).join(', ')}`);
+    }
+    if (!isNone && !(Number.isSafeInteger(value) && value > 0)) {
+      throw new Error(`limits.${name} is ${value}: give a whole number above 0, or leave it out`);
+    }
+  }
+  return { ...DEFAULT_LIMITS, ...given };
+}
+
 /**
  * How long a stream may live by the server's own clock: less than policy allows, so that the server's clean ending comes
  * before Envoy's reset. A tenth earlier, at most 5 s.

@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { createClient, type ServiceImpl } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { testAuthority } from '../../test/certificates.ts';
 import { EchoService, echoPolicy } from '../../test/echo.ts';
-import { serveEcho } from '../../test/echo-server.ts';
+import { plain, serveEcho } from '../../test/echo-server.ts';
 import { connect } from '../client/connect.ts';
 import { closeEgress } from '../client/egress.ts';
 import { implement } from './implement.ts';
-import type { RunningServer } from './serve.ts';
+import { type RunningServer, type ServeOptions, serve } from './serve.ts';
 
 let folder: string;
 const running: RunningServer[] = [];
@@ -52,6 +53,52 @@ describe('services that could not keep their promises', () => {
     await expect(serveEcho({}, { workload: 'pricing' })).rejects.toThrow(
       'Echo belongs to the workload echo, and this is pricing',
     );
+  });
+});
+
+describe('options that cannot be meant', () => {
+  const services = [implement(EchoService, plain)];
+  const listen = '127.0.0.1:0';
+
+  test.each<[string, Omit<ServeOptions, 'services' | 'listen'>, RegExp]>([
+    ['a workload without policy', { workload: 'echo' }, /workload says .* policy, .* is missing: give both or neither/],
+    ['policy without a workload', { policy: echoPolicy }, /policy says .* workload is missing: give both or neither/],
+    [
+      'an authority that nobody is checked by',
+      { tls: { cert: '', key: '', ca: 'x' } },
+      /tls\.ca .* tls\.clientCertificate/,
+    ],
+    [
+      'certificates that nobody can have signed',
+      { tls: { cert: '', key: '', clientCertificate: 'require' } },
+      /tls\.clientCertificate "require" needs tls\.ca/,
+    ],
+    ['a limit of nothing', { limits: { readMaxBytes: 0 } }, /limits\.readMaxBytes is 0: give a whole number above 0/],
+    ['a limit that is no number', { limits: { headerMaxCount: Number.NaN } }, /limits\.headerMaxCount is NaN/],
+    [
+      'a limit that does not exist',
+      { limits: { readMaxByte: 1 } as object },
+      /limits\.readMaxByte is not known: choose/,
+    ],
+    ['no limit where there must be one', { limits: { readMaxBytes: Infinity } }, /limits\.readMaxBytes is Infinity/],
+    ['a way with errors that is none', { errors: 'none' as 'catalogue' }, /errors is "none": choose "catalogue" or/],
+  ])('%s', async (_name, options, refusal) => {
+    await expect(serve({ ...options, services, listen })).rejects.toThrow(refusal);
+  });
+});
+
+describe('certificates that cannot be used', () => {
+  const services = [implement(EchoService, plain)];
+
+  test('what is no certificate, a key of another, one that has expired', async () => {
+    const authority = await testAuthority();
+    const [one, other, old] = [await authority.sign(), await authority.sign(), await authority.sign(-1)];
+    const refusal = (cert: string, key: string) =>
+      serve({ services, listen: '127.0.0.1:0', tls: { cert, key } }).catch((error: Error) => error.message);
+    expect(await refusal('secret', one.key)).toContain('tls.cert is no certificate: give its PEM');
+    expect(await refusal(one.cert, 'secret')).toContain('tls.key cannot be used with tls.cert');
+    expect(await refusal(one.cert, other.key)).toContain('give the PEM of the private key of that certificate');
+    expect(await refusal(old.cert, old.key)).toMatch(/tls\.cert is valid from .* not now: renew it/);
   });
 });
 

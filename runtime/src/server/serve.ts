@@ -24,7 +24,7 @@ import { DEFAULT_DRAIN, type DrainOptions, drain } from './drain.ts';
 import { fastMethod } from './fast/fast-method.ts';
 import { COMPRESSIONS } from './fast/format.ts';
 import { checkImplementations, type Implementation, implement } from './implement.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { type Limits, limitsOf } from './limits.ts';
 import { listen } from './listen.ts';
 import { createPort } from './port.ts';
 import { type ServedMethod, servedMethod } from './served-method.ts';
@@ -90,7 +90,7 @@ export type RunningServer = {
  *   without policy, a rule that does not compile, a certificate that cannot be used, an address in use.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = limitsOf(options.limits);
   checkOptions(options);
   checkImplementations(options.services, options);
   const served = options.services.map(({ service }) => service);
