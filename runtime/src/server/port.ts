@@ -96,6 +96,11 @@ export function createPort(options: PortOptions): Port {
       socket.destroy();
     } else {
       http1Server.emit('connection', socket);
+      if (tls !== undefined) {
+        // Node reads TLS past the stream that it can pause: a request that comes while an earlier answer waits to be read then ends the
+        // connection with HPE_PAUSED. A listener for data makes everything go by the stream.
+        socket.on('data', ignore);
+      }
     }
   };
   const welcome = (socket: Socket) => {
