@@ -1,0 +1,95 @@
+/**
+ * Messages to bytes and back, for the hot path of RPC: what @bufbuild/protobuf does, compiled ahead per message type and
+ * over memory that outlives the message. The library stays the authority: whatever is unusual, a type or a message, is
+ * handed to it, so that its answers, its errors and their texts are all there are.
+ */
+
+import {
+  type DescMessage,
+  fromBinary,
+  fromJsonString,
+  type MessageShape,
+  toBinary,
+  toJsonString,
+} from '@bufbuild/protobuf';
+import { messageWriter } from './binary-encode.ts';
+import { isPlain, type Properties } from './fields.ts';
+import { Output } from './output.ts';
+
+export type Codec<Desc extends DescMessage> = {
+  /**
+   * The message in binary, as toBinary gives it.
+   *
+   * @param reservedBytes how many bytes of zero come before it (default 0; 5 for an envelope).
+   * @returns bytes that may share their memory with others' (as a small Buffer does): `buffer` is not theirs alone.
+   * @throws Error as toBinary does.
+   */
+  encode(message: MessageShape<Desc>, reservedBytes?: number): Uint8Array;
+  /**
+   * The message in these bytes, as fromBinary gives it.
+   *
+   * @throws Error as fromBinary does.
+   */
+  decode(bytes: Uint8Array): MessageShape<Desc>;
+  /**
+   * The message as canonical JSON in UTF-8, as toJsonString gives it.
+   *
+   * @throws Error as toJsonString does.
+   */
+  encodeJson(message: MessageShape<Desc>): Uint8Array;
+  /**
+   * The message in this JSON, as Connect reads it: unknown fields are passed over, what is not UTF-8 becomes U+FFFD, and
+   * a byte order mark is skipped.
+   *
+   * @throws Error as fromJsonString does.
+   */
+  decodeJson(bytes: Uint8Array): MessageShape<Desc>;
+};
+
+const codecs = new WeakMap<DescMessage, unknown>();
+const output = new Output();
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+/** The codec of a message type: one for each descriptor. */
+export function codecOf<Desc extends DescMessage>(desc: Desc): Codec<Desc> {
+  const known = codecs.get(desc);
+  if (known !== undefined) {
+    return known as Codec<Desc>;
+  }
+  const plain = isPlain(desc);
+  const codec: Codec<Desc> = {
+    encode: plain ? binaryEncoder(desc) : (message, reservedBytes = 0) => encodeSlowly(desc, message, reservedBytes),
+    decode: (bytes) => fromBinary(desc, bytes),
+    encodeJson: (message) => utf8.encode(toJsonString(desc, message)),
+    decodeJson: (bytes) => fromJsonString(desc, text.decode(bytes), { ignoreUnknownFields: true }),
+  };
+  codecs.set(desc, codec);
+  return codec;
+}
+
+function encodeSlowly<Desc extends DescMessage>(desc: Desc, message: MessageShape<Desc>, reservedBytes: number) {
+  const bytes = toBinary(desc, message);
+  if (reservedBytes === 0) {
+    return bytes;
+  }
+  const whole = new Uint8Array(reservedBytes + bytes.length);
+  whole.set(bytes, reservedBytes);
+  return whole;
+}
+
+function binaryEncoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encode'] {
+  const write = messageWriter(desc);
+  return (message, reservedBytes = 0) => {
+    if (!output.start(reservedBytes)) {
+      return encodeSlowly(desc, message, reservedBytes);
+    }
+    try {
+      write(message as unknown as Properties, output);
+      return output.finish();
+    } catch {
+      output.discard();
+      return encodeSlowly(desc, message, reservedBytes);
+    }
+  };
+}
