@@ -5,18 +5,11 @@
  */
 
 import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
-import { byNumber, IMPLICIT, type Properties } from './fields.ts';
+import { byNumber, type Properties } from './fields.ts';
 import type { Output } from './output.ts';
+import { type MessageWriter, type ValueWriter, whenSet } from './presence.ts';
 import { unusual } from './unusual.ts';
-
-/**
- * Writes a message.
- *
- * @throws unusual, or whatever an odd value makes the engine throw: the library is then to write the whole.
- */
-export type MessageWriter = (message: Properties, out: Output) => void;
-/** Writes a value without its tag. */
-type ValueWriter = (value: unknown, out: Output) => void;
+import { arrayOf, int32, uint32 } from './values.ts';
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -25,7 +18,10 @@ const FIXED32 = 5;
 
 const compiled = new WeakMap<DescMessage, MessageWriter>();
 
-/** The writer of a type that `isPlain`. */
+/**
+ * The writer of a type that `isPlain`. It throws `unusual`, or whatever an odd value makes the engine throw: the library
+ * is then to write the whole message.
+ */
 export function messageWriter(desc: DescMessage): MessageWriter {
   const known = compiled.get(desc);
   if (known !== undefined) {
@@ -70,89 +66,12 @@ function fieldWriter(field: DescField): MessageWriter {
     case 'map':
       return mapWriter(field);
     default:
-      return singularWriter(field);
+      return whenSet(field, field.fieldKind === 'message' ? childWriter(field) : tagged(field, scalarOf(field)));
   }
 }
 
-type Singular = DescField & { fieldKind: 'scalar' | 'enum' | 'message' };
 type List = DescField & { fieldKind: 'list' };
 type MapField = DescField & { fieldKind: 'map' };
-
-function singularWriter(field: Singular): MessageWriter {
-  const { localName, oneof } = field;
-  const write = field.fieldKind === 'message' ? childWriter(field) : tagged(field, scalarOf(field));
-  if (oneof !== undefined) {
-    const { localName: group } = oneof;
-    return (message, out) => {
-      const chosen = message[group] as { case?: string; value?: unknown };
-      if (chosen.case === localName) {
-        write(chosen.value, out);
-      }
-    };
-  }
-  if (field.presence !== IMPLICIT) {
-    return (message, out) => {
-      const value = message[localName];
-      // Where presence is explicit, the prototype may hold the default.
-      if (value !== undefined && Object.hasOwn(message, localName)) {
-        write(value, out);
-      }
-    };
-  }
-  if (field.fieldKind === 'enum') {
-    const zero = field.enum.values[0]?.number;
-    return (message, out) => {
-      const value = message[localName];
-      if (value !== zero) {
-        write(value, out);
-      }
-    };
-  }
-  switch (field.scalar) {
-    case ScalarType.BOOL:
-      return (message, out) => {
-        const value = message[localName];
-        if (value !== false) {
-          write(value, out);
-        }
-      };
-    case ScalarType.STRING:
-      return (message, out) => {
-        const value = message[localName];
-        if (value !== '') {
-          write(value, out);
-        }
-      };
-    case ScalarType.BYTES:
-      return (message, out) => {
-        const value = message[localName];
-        if (!(value instanceof Uint8Array) || value.length > 0) {
-          write(value, out);
-        }
-      };
-    case ScalarType.DOUBLE:
-    case ScalarType.FLOAT:
-      return (message, out) => {
-        const value = message[localName];
-        // Minus zero is not zero.
-        if (!Object.is(value, 0)) {
-          write(value, out);
-        }
-      };
-    default:
-      return (message, out) => {
-        const value = message[localName];
-        if (value !== 0n && value !== 0 && !isZeroString(value)) {
-          write(value, out);
-        }
-      };
-  }
-}
-
-/** A 64-bit integer that is kept as a string is zero however it is written: "0", "00", "". */
-function isZeroString(value: unknown): boolean {
-  return typeof value === 'string' && Number(value) === 0;
-}
 
 function tagged({ number }: DescField, scalar: Scalar): ValueWriter {
   const tag = (number << 3) | wireTypeOf(scalar.type);
@@ -207,13 +126,6 @@ function listWriter(field: List): MessageWriter {
       write(items[index], out);
     }
   };
-}
-
-function arrayOf(items: unknown): unknown[] {
-  if (!Array.isArray(items)) {
-    throw unusual;
-  }
-  return items;
 }
 
 function mapWriter(field: MapField): MessageWriter {
@@ -367,20 +279,6 @@ function scalarWriter({ type, asString }: Scalar): ValueWriter {
     case ScalarType.FIXED64:
       return asString ? (value, out) => out.fixed64(uint64(big(value))) : (value, out) => out.fixed64(uint64(value));
   }
-}
-
-function int32(value: unknown): number {
-  if (typeof value !== 'number' || (value | 0) !== value) {
-    throw unusual;
-  }
-  return value;
-}
-
-function uint32(value: unknown): number {
-  if (typeof value !== 'number' || value >>> 0 !== value) {
-    throw unusual;
-  }
-  return value;
 }
 
 function big(value: unknown): unknown {

@@ -1,6 +1,6 @@
 /** The fear: that a message is not what the library makes of it. So every direction is held against the library. */
 
-import { type DescMessage, toBinary } from '@bufbuild/protobuf';
+import { type DescMessage, toBinary, toJsonString } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { codecOf } from './codec.ts';
@@ -8,6 +8,7 @@ import { knownTypes } from './known-types.ts';
 import { isSame, type Outcome, outcomeOf } from './same.ts';
 import { Random, sample, spoil } from './sample.ts';
 
+const utf8 = new TextEncoder();
 const RUNS = 60;
 const types = [...(await knownTypes()).values()];
 
@@ -48,6 +49,21 @@ describe.each(types.map((desc) => [desc.typeName, desc] as const))('%s', (_, des
       const message = sample(desc, random);
       spoil(message, random);
       return [outcomeOf(() => codec.encode(message)), outcomeOf(() => toBinary(desc, message))];
+    });
+  });
+
+  test('is written in JSON as the library writes it', () => {
+    sameForAll((random) => {
+      const message = sample(desc, random);
+      return [outcomeOf(() => codec.encodeJson(message)), outcomeOf(() => utf8.encode(toJsonString(desc, message)))];
+    });
+  });
+
+  test('is refused in JSON as the library refuses it', () => {
+    sameForAll((random) => {
+      const message = sample(desc, random);
+      spoil(message, random);
+      return [outcomeOf(() => codec.encodeJson(message)), outcomeOf(() => utf8.encode(toJsonString(desc, message)))];
     });
   });
 });

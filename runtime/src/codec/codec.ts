@@ -13,7 +13,8 @@ import {
   toJsonString,
 } from '@bufbuild/protobuf';
 import { messageWriter } from './binary-encode.ts';
-import { isPlain, type Properties } from './fields.ts';
+import { isPlain, isPlainInJson, type Properties } from './fields.ts';
+import { jsonWriter } from './json-encode.ts';
 import { Output } from './output.ts';
 
 export type Codec<Desc extends DescMessage> = {
@@ -57,39 +58,65 @@ export function codecOf<Desc extends DescMessage>(desc: Desc): Codec<Desc> {
   if (known !== undefined) {
     return known as Codec<Desc>;
   }
-  const plain = isPlain(desc);
   const codec: Codec<Desc> = {
-    encode: plain ? binaryEncoder(desc) : (message, reservedBytes = 0) => encodeSlowly(desc, message, reservedBytes),
+    encode: isPlain(desc) ? binaryEncoder(desc) : slow.encode(desc),
     decode: (bytes) => fromBinary(desc, bytes),
-    encodeJson: (message) => utf8.encode(toJsonString(desc, message)),
+    encodeJson: isPlainInJson(desc) ? jsonEncoder(desc) : slow.encodeJson(desc),
     decodeJson: (bytes) => fromJsonString(desc, text.decode(bytes), { ignoreUnknownFields: true }),
   };
   codecs.set(desc, codec);
   return codec;
 }
 
-function encodeSlowly<Desc extends DescMessage>(desc: Desc, message: MessageShape<Desc>, reservedBytes: number) {
-  const bytes = toBinary(desc, message);
-  if (reservedBytes === 0) {
-    return bytes;
-  }
-  const whole = new Uint8Array(reservedBytes + bytes.length);
-  whole.set(bytes, reservedBytes);
-  return whole;
-}
+/** What the library does, in the form of a codec's functions. */
+const slow = {
+  encode<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encode'] {
+    return (message, reservedBytes = 0) => {
+      const bytes = toBinary(desc, message);
+      if (reservedBytes === 0) {
+        return bytes;
+      }
+      const whole = new Uint8Array(reservedBytes + bytes.length);
+      whole.set(bytes, reservedBytes);
+      return whole;
+    };
+  },
+
+  encodeJson<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encodeJson'] {
+    return (message) => utf8.encode(toJsonString(desc, message));
+  },
+};
 
 function binaryEncoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encode'] {
   const write = messageWriter(desc);
+  const slowly = slow.encode(desc);
   return (message, reservedBytes = 0) => {
     if (!output.start(reservedBytes)) {
-      return encodeSlowly(desc, message, reservedBytes);
+      return slowly(message, reservedBytes);
     }
     try {
       write(message as unknown as Properties, output);
       return output.finish();
     } catch {
       output.discard();
-      return encodeSlowly(desc, message, reservedBytes);
+      return slowly(message, reservedBytes);
+    }
+  };
+}
+
+function jsonEncoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encodeJson'] {
+  const write = jsonWriter(desc);
+  const slowly = slow.encodeJson(desc);
+  return (message) => {
+    if (!output.start(0)) {
+      return slowly(message);
+    }
+    try {
+      write(message as unknown as Properties, output);
+      return output.finish();
+    } catch {
+      output.discard();
+      return slowly(message);
     }
   };
 }

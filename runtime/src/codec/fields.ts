@@ -43,6 +43,23 @@ function isPlainField(field: DescField): boolean {
   return field.presence !== LEGACY_REQUIRED && !('delimitedEncoding' in field && field.delimitedEncoding);
 }
 
+/**
+ * Whether a type's JSON is compiled: it is plain, and none in its tree has names that an object would put into another
+ * order (numbers), or two fields of one name.
+ */
+export function isPlainInJson(desc: DescMessage): boolean {
+  return isPlain(desc) && [...treeOf(desc)].every(hasPlainNames);
+}
+
+function hasPlainNames({ fields }: DescMessage): boolean {
+  const names = new Map<string, DescField>();
+  return fields.every((field) => {
+    const known = [field.name, field.jsonName].some((name) => names.has(name));
+    names.set(field.name, field).set(field.jsonName, field);
+    return !known && !/^\d+$/.test(field.jsonName) && field.enum?.typeName !== 'google.protobuf.NullValue';
+  });
+}
+
 /** Fields by number, the order in which they are written. */
 export function byNumber(desc: DescMessage): DescField[] {
   return [...desc.fields].sort((one, other) => one.number - other.number);

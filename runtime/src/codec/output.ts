@@ -13,6 +13,11 @@ const SPARE_BYTES = 1024;
 /** Up to here a loop over the characters is quicker than a call into the engine. */
 const SHORT_STRING = 10;
 
+/** The same, where each character is also looked at for whether JSON has to escape it. */
+const SHORT_JSON = 40;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
 const int64 = new DataView(new ArrayBuffer(8));
 
 /**
@@ -206,6 +211,65 @@ export class Output {
     const written = bytes.write(value, at + guess);
     this.at = at + guess + written;
     this.lengthAt(at, guess);
+  }
+
+  /** A byte. */
+  byte(value: number): void {
+    this.room(1);
+    this.bytes[this.at++] = value;
+  }
+
+  /** Text of ASCII only, which is mostly short. */
+  ascii(value: string): void {
+    const { length } = value;
+    this.room(length);
+    const { bytes, at } = this;
+    if (length > SHORT_STRING) {
+      bytes.write(value, at, 'latin1');
+    } else {
+      for (let index = 0; index < length; index++) {
+        bytes[at + index] = value.charCodeAt(index);
+      }
+    }
+    this.at = at + length;
+  }
+
+  /** A copy of a few bytes; many are better `raw`. */
+  copy(value: Uint8Array): void {
+    const { length } = value;
+    this.room(length);
+    const { bytes, at } = this;
+    for (let index = 0; index < length; index++) {
+      bytes[at + index] = value[index] as number;
+    }
+    this.at = at + length;
+  }
+
+  /** A string of JSON, in UTF-8: as JSON.stringify writes it. */
+  quoted(value: string): void {
+    const { length } = value;
+    if (length <= SHORT_JSON) {
+      this.room(length + 2);
+      const { bytes, at } = this;
+      let index = 0;
+      for (; index < length; index++) {
+        const code = value.charCodeAt(index);
+        // Neither escaped (controls, the quote, the backslash) nor of several bytes.
+        if (code < 0x20 || code > 0x7f || code === QUOTE || code === BACKSLASH) {
+          break;
+        }
+        bytes[at + 1 + index] = code;
+      }
+      if (index === length) {
+        bytes[at] = QUOTE;
+        bytes[at + 1 + length] = QUOTE;
+        this.at = at + length + 2;
+        return;
+      }
+    }
+    const escaped = JSON.stringify(value);
+    this.room(escaped.length * 3);
+    this.at += this.bytes.write(escaped, this.at);
   }
 
   /**

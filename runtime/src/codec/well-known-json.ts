@@ -1,0 +1,134 @@
+/**
+ * Well-known types whose JSON is a string: Timestamp, Duration and FieldMask
+ * (https://protobuf.dev/programming-guides/json/). Those whose JSON is something else are not compiled.
+ */
+
+import type { DescMessage } from '@bufbuild/protobuf';
+import { protoCamelCase, protoSnakeCase } from '@bufbuild/protobuf/reflect';
+import type { Output } from './output.ts';
+import type { MessageWriter } from './presence.ts';
+import { unusual } from './unusual.ts';
+import { arrayOf, int32 } from './values.ts';
+
+/** 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, in seconds since 1970. */
+const FIRST_SECOND = -62_135_596_800n;
+const LAST_SECOND = 253_402_300_799n;
+/** About 10,000 years. */
+const LONGEST_SECONDS = 315_576_000_000n;
+const LAST_NANO = 999_999_999;
+const SECONDS_A_DAY = 86_400;
+/** Of the Gregorian calendar: days in 400 years, and from 0000-03-01 to 1970-01-01. */
+const DAYS_AN_ERA = 146_097;
+const DAYS_TO_1970 = 719_468;
+
+const ZERO = 0x30;
+const QUOTE = 0x22;
+
+/** The writer of a well-known type in JSON, or undefined when the type has JSON like any other. */
+export function wellKnownWriter({ typeName }: DescMessage): MessageWriter | undefined {
+  switch (typeName) {
+    case 'google.protobuf.Timestamp':
+      return (message, out) => writeTimestamp(message.seconds, int32(message.nanos), out);
+    case 'google.protobuf.Duration':
+      return (message, out) => writeDuration(message.seconds, int32(message.nanos), out);
+    case 'google.protobuf.FieldMask':
+      return (message, out) => out.quoted(arrayOf(message.paths).map(pathInJson).join(','));
+    default:
+      return undefined;
+  }
+}
+
+function writeTimestamp(seconds: unknown, nanos: number, out: Output): void {
+  if (
+    typeof seconds !== 'bigint' ||
+    seconds < FIRST_SECOND ||
+    seconds > LAST_SECOND ||
+    nanos < 0 ||
+    nanos > LAST_NANO
+  ) {
+    throw unusual;
+  }
+  const since1970 = Number(seconds);
+  const day = Math.floor(since1970 / SECONDS_A_DAY);
+  const second = since1970 - day * SECONDS_A_DAY;
+  // Howard Hinnant's days_from_civil backwards: years begin in March, so that a leap day is the last of its year.
+  const shifted = day + DAYS_TO_1970;
+  const era = Math.floor(shifted / DAYS_AN_ERA);
+  const dayOfEra = shifted - era * DAYS_AN_ERA;
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1_460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  out.ascii('"');
+  digits(year, 4, out);
+  out.ascii('-');
+  digits(month, 2, out);
+  out.ascii('-');
+  digits(dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1, 2, out);
+  out.ascii('T');
+  digits(Math.floor(second / 3_600), 2, out);
+  out.ascii(':');
+  digits(Math.floor(second / 60) % 60, 2, out);
+  out.ascii(':');
+  digits(second % 60, 2, out);
+  fraction(nanos, out);
+  out.ascii('Z"');
+}
+
+function writeDuration(seconds: unknown, nanos: number, out: Output): void {
+  if (typeof seconds !== 'bigint' || seconds > LONGEST_SECONDS || seconds < -LONGEST_SECONDS) {
+    throw unusual;
+  }
+  const size = Math.abs(nanos);
+  if (size > LAST_NANO || (seconds > 0n && nanos < 0) || (seconds < 0n && nanos > 0)) {
+    throw unusual;
+  }
+  out.byte(QUOTE);
+  if (seconds === 0n && nanos < 0) {
+    out.ascii('-');
+  }
+  out.ascii(seconds.toString());
+  fraction(size, out);
+  out.ascii('s"');
+}
+
+/** Nanoseconds as a fraction of a second, of three, six or nine digits; nothing for none. */
+function fraction(nanos: number, out: Output): void {
+  if (nanos === 0) {
+    return;
+  }
+  out.ascii('.');
+  if (nanos % 1_000_000 === 0) {
+    digits(nanos / 1_000_000, 3, out);
+  } else if (nanos % 1_000 === 0) {
+    digits(nanos / 1_000, 6, out);
+  } else {
+    digits(nanos, 9, out);
+  }
+}
+
+/** A whole number of exactly `count` digits, with zeros before it. */
+function digits(value: number, count: number, out: Output): void {
+  out.room(count);
+  let rest = value;
+  for (let index = count - 1; index >= 0; index--) {
+    const next = Math.floor(rest / 10);
+    out.bytes[out.at + index] = ZERO + rest - next * 10;
+    rest = next;
+  }
+  out.at += count;
+}
+
+function pathInJson(path: unknown): string {
+  if (typeof path !== 'string') {
+    throw unusual;
+  }
+  const camel = protoCamelCase(path);
+  if (protoSnakeCase(camel) !== path) {
+    throw unusual;
+  }
+  return camel;
+}
