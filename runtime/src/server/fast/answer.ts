@@ -16,20 +16,20 @@ import {
   WITH_TRAILERS,
   WITHOUT_TRAILERS,
 } from '../outgoing-headers.ts';
-import { enveloped } from './envelope.ts';
+import { seal } from './envelope.ts';
 import type { FastCall } from './fast-call.ts';
 
 const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': '0' };
 const OK = '200';
 
-/** Writes the answer of a call that went well. */
+/** Writes the answer of a call that went well. @param message for gRPC, with room for an envelope's head in front of it. */
 export function writeAnswer(call: FastCall, message: Uint8Array, isCompressed: boolean): void {
   const { stream, format, context } = call;
   if (format.protocol === 'grpc') {
     stream.respond(headOf(call, OK, format.contentType), WITH_TRAILERS);
     const { trailer } = context;
     stream.on('wantTrailers', trailer === undefined ? sendOk : () => stream.sendTrailers(outgoing(trailer)));
-    send(call, enveloped(message, isCompressed));
+    send(call, seal(message, isCompressed));
     return;
   }
   const head = headOf(call, OK, format.contentType, isCompressed);

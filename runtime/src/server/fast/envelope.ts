@@ -33,14 +33,22 @@ export function envelopeBytes(chunks: readonly Uint8Array[]): number {
   return head.byteLength < ENVELOPE_HEAD_BYTES ? 0 : ENVELOPE_HEAD_BYTES + lengthIn(head);
 }
 
-/** A message in its envelope. */
-export function enveloped(message: Uint8Array, isCompressed: boolean): Uint8Array {
-  const { byteLength } = message;
-  const result = Buffer.allocUnsafe(ENVELOPE_HEAD_BYTES + byteLength);
-  result[0] = isCompressed ? COMPRESSED_FLAG : 0;
-  result.writeUInt32BE(byteLength, 1);
+/** Room for an envelope's head, and a message. */
+export function withRoom(message: Uint8Array): Uint8Array {
+  const result = Buffer.allocUnsafe(ENVELOPE_HEAD_BYTES + message.byteLength);
   result.set(message, ENVELOPE_HEAD_BYTES);
   return result;
+}
+
+/** Makes an envelope of a message that has room for the head in front of it. */
+export function seal(enveloped: Uint8Array, isCompressed: boolean): Uint8Array {
+  const length = enveloped.byteLength - ENVELOPE_HEAD_BYTES;
+  enveloped[0] = isCompressed ? COMPRESSED_FLAG : 0;
+  enveloped[1] = length >>> 24;
+  enveloped[2] = (length >>> 16) & 0xff;
+  enveloped[3] = (length >>> 8) & 0xff;
+  enveloped[4] = length & 0xff;
+  return enveloped;
 }
 
 function lengthIn(head: Uint8Array): number {

@@ -15,7 +15,7 @@ import type { SessionState } from '../session-state.ts';
 import { check } from '../validate.ts';
 import { writeAnswer, writeError } from './answer.ts';
 import { contextOf, FastContext, interceptedRequest, interceptedResponse } from './context.ts';
-import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf } from './envelope.ts';
+import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf, withRoom } from './envelope.ts';
 import type { FastMethod } from './fast-method.ts';
 import type { Agreed, Format } from './format.ts';
 
@@ -157,7 +157,7 @@ export class FastCall extends ServerCall {
   /** Sends an error, unless the call is over. */
   fail(error: unknown): void {
     if (!this.isOver) {
-      this.#answer(() => writeError(this, this.lane.errorOf(error)));
+      this.#finish(this.lane.errorOf(error), EMPTY, false);
     }
   }
 
@@ -210,7 +210,7 @@ export class FastCall extends ServerCall {
     }
     let message: MessageShape<DescMessage>;
     try {
-      message = this.fast.codecs.getI(this.format.isBinary).parse(bytes);
+      message = this.fast.codec.parse(bytes, this.format.isBinary);
     } catch (error) {
       this.fail(error);
       return;
@@ -273,36 +273,46 @@ export class FastCall extends ServerCall {
     if (this.isOver) {
       return;
     }
+    const { fast, format } = this;
+    const headBytes = format.protocol === 'grpc' ? ENVELOPE_HEAD_BYTES : 0;
     let bytes: Uint8Array;
     try {
-      const { fast, format } = this;
-      bytes = fast.codecs.getO(format.isBinary).serialize(normalize(fast.method.output, output));
+      bytes = fast.codec.serialize(normalize(fast.method.output, output), format.isBinary, headBytes);
     } catch (error) {
       this.fail(error);
       return;
     }
     const compression = this.agreed.response;
-    if (compression === null || bytes.byteLength < this.lane.compressMinBytes) {
-      this.#answer(() => writeAnswer(this, bytes, false));
+    if (compression === null || bytes.byteLength - headBytes < this.lane.compressMinBytes) {
+      this.#answer(bytes, false);
       return;
     }
-    compression.compress(bytes).then(
+    compression.compress(bytes.subarray(headBytes)).then(
       (compressed) => {
         if (!this.isOver) {
-          this.#answer(() => writeAnswer(this, compressed, true));
+          this.#answer(headBytes === 0 ? compressed : withRoom(compressed), true);
         }
       },
       (error: unknown) => this.fail(error),
     );
   }
 
-  #answer(write: () => void): void {
+  /** @param message with room for an envelope's head in front of it, where the protocol has envelopes. */
+  #answer(message: Uint8Array, isCompressed: boolean): void {
+    this.#finish(undefined, message, isCompressed);
+  }
+
+  #finish(error: ConnectError | undefined, message: Uint8Array, isCompressed: boolean): void {
     this.answered();
     try {
-      write();
-    } catch (error) {
+      if (error === undefined) {
+        writeAnswer(this, message, isCompressed);
+      } else {
+        writeError(this, error);
+      }
+    } catch (unsendable) {
       // Node refuses headers that cannot be sent; what was wrong with them is the handler's affair.
-      this.error ??= this.lane.errorOf(error);
+      this.error = this.lane.errorOf(unsendable);
       this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     }
     this.#discardRest();

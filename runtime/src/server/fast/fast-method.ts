@@ -2,12 +2,12 @@
  * What the fast lane needs to serve one unary RPC: its handler, its codecs and what runs around it, found once at start.
  */
 
-import type { DescMessage, DescMethodUnary, JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
+import type { DescMethodUnary, JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext, Interceptor } from '@connectrpc/connect';
-import { createMethodSerializationLookup, type MethodSerializationLookup } from '@connectrpc/connect/protocol';
 import type { Limits } from '../limits.ts';
 import { hasRules } from '../rules.ts';
+import { type FastCodec, fastCodec } from './fast-codec.ts';
 
 /** A unary handler of Connect's, whatever its messages. */
 export type UnaryHandler = (request: unknown, context: HandlerContext) => unknown;
@@ -17,8 +17,7 @@ export type FastMethod = {
   readonly method: DescMethodUnary;
   readonly handler: UnaryHandler;
   readonly interceptors: readonly Interceptor[];
-  /** Connect's own codecs, limits of size included, so that both lanes refuse alike. */
-  readonly codecs: MethodSerializationLookup<DescMessage, DescMessage>;
+  readonly codec: FastCodec;
   /** Whether its request has rules to be checked. */
   readonly hasRules: boolean;
   /** Whether Connect's GET may call it: it has no side effects. */
@@ -43,7 +42,7 @@ export function fastMethod(
     method,
     handler,
     interceptors,
-    codecs: createMethodSerializationLookup(method, undefined, jsonOptions, limits),
+    codec: fastCodec(method, { limits, jsonOptions }),
     hasRules: hasRules(method.input),
     mayBeGot: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
   };
