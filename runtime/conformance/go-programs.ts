@@ -23,7 +23,7 @@ const PROGRAMS = {
   connectconformance: { from: `${SUITE.module}/cmd/connectconformance@${SUITE.version}` },
   'grpc-interop/client': { from: `google.golang.org/grpc/interop/client@${GRPC_GO}` },
   'grpc-interop/server': { from: `google.golang.org/grpc/interop/server@${GRPC_GO}` },
-  h2spec: { from: 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1' },
+  h2spec: { from: 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible' },
   'grpc-health-probe': { from: 'github.com/grpc-ecosystem/grpc-health-probe@v0.4.40' },
 } as const;
 
