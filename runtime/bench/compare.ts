@@ -23,8 +23,8 @@ export type Subject = {
   readonly worker: Pick<Worker<CommonCommands>, 'ask'>;
   /** Calls, for at most so long and so many. */
   drive(limits: { readonly ms: number; readonly calls?: number }): Promise<{ calls: number; ms: number }>;
-  /** Fails when an answer is wrong. */
-  verify(): Promise<void>;
+  /** Fails when an answer is wrong; how many were looked at. */
+  verify(): Promise<number>;
 };
 
 export type Measured = { readonly name: string; readonly costs: readonly Cost[] };

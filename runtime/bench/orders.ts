@@ -13,7 +13,9 @@ import {
 } from './contract.ts';
 
 const SEED = 20_261_126;
-/** Different blobs of a size. */
+/** How many different messages are sent in turn: to place orders, to watch them, and as blobs of a size. */
+export const ORDERS = 256;
+export const WATCHED_ORDERS = 16;
 export const BLOBS = 8;
 const EPOCH_MS = 1_790_000_000_000;
 const STREETS = ['Torstraße', 'Rue de la Paix', 'Baker Street', 'Calle de Alcalá', 'Main Street', 'Øster Farimagsgade'];

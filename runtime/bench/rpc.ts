@@ -3,12 +3,13 @@
  * `npm run bench:rpc -- --list` shows what else it measures.
  */
 
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cases } from './all-cases.ts';
 import { mainCases } from './cases/against.ts';
 import type { Case, CaseResult } from './cases/case.ts';
-import { gridCases } from './cases/grid.ts';
 import { selfTimes } from './profile.ts';
 import { facts, markdown, summary } from './report.ts';
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts';
@@ -23,7 +24,8 @@ const USAGE = `npm run bench:rpc -- [options]
   --json FILE             also write the figures of each round
   --list                  show cases and variants`;
 
-const cases: readonly Case[] = [...mainCases, ...gridCases];
+/** Beside what else is local to this checkout. */
+const PROFILES = fileURLToPath(new URL('../../.weft/profiles', import.meta.url));
 const PROFILE_MS = 6_000;
 const SHOWN_FUNCTIONS = 40;
 
@@ -154,11 +156,12 @@ async function profile(what: string, settings: Settings): Promise<void> {
   await subject.worker.ask('startProfile');
   const { calls } = await subject.drive({ ms: PROFILE_MS });
   const measured = await subject.worker.ask('stopProfile');
-  const file = `${name}-${variant}.cpuprofile`;
+  mkdirSync(PROFILES, { recursive: true });
+  const file = join(PROFILES, `${name}-${variant.replaceAll(/\W+/g, '-')}.cpuprofile`);
   writeFileSync(file, JSON.stringify(measured));
   process.stdout.write(`${calls} calls; share of the busy time, in the function itself\n\n`);
   for (const { name: called, share } of selfTimes(measured).slice(0, SHOWN_FUNCTIONS)) {
     process.stdout.write(`${(share * 100).toFixed(1).padStart(6)} %  ${called}\n`);
   }
-  process.stdout.write(`\n${file} opens in the developer tools of a browser\n`);
+  process.stdout.write(`\n${relative(process.cwd(), file)} opens in the developer tools of a browser\n`);
 }

@@ -14,10 +14,12 @@ export type Table = {
 
 /** A ratio that the project wants. */
 export type Finding = {
-  /** Such as `server`. */
-  readonly side: string;
+  readonly side: 'server' | 'client';
+  /** With whom ours is compared, in words; the same on both sides. */
   readonly against: string;
+  /** The comparator's cost over ours. */
   readonly ratio: Spread;
+  /** The least that is good. */
   readonly wanted: number;
 };
 

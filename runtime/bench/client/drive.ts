@@ -12,10 +12,7 @@ import {
   type PlaceOrderResponse,
   PlaceOrderResponseSchema,
 } from '../contract.ts';
-import { acceptedMessage, BLOBS, blobs, orderRequests } from '../orders.ts';
-
-/** Different requests that are sent in turn. */
-const REQUESTS = 256;
+import { acceptedMessage, BLOBS, blobs, ORDERS, orderRequests, WATCHED_ORDERS } from '../orders.ts';
 
 /** How to start a client. */
 export type ClientOptions = {
@@ -39,38 +36,42 @@ export type BenchClient = {
 export type ClientCall = { readonly updates?: number; readonly blobBytes?: number };
 export type ClientDrive = ClientCall & { readonly callers: number; readonly ms: number; readonly calls?: number };
 export type ClientCommands = {
-  verify(call: ClientCall): Promise<void>;
+  /** Makes each call once and compares the answers; how many calls that were. */
+  verify(call: ClientCall): Promise<number>;
   /** Messages of a stream count as calls. */
   drive(options: ClientDrive): Promise<{ calls: number; ms: number }>;
 };
 
-/** One call, and how many it counts as. `index` chooses the message; `isWhole` asks for the whole answer to be compared. */
+/** One call, and how many it counts as: `index` chooses the message, `isWhole` asks for the whole answer to be compared. */
 type CallOne = (index: number, isWhole: boolean) => Promise<number>;
+type Calls = { readonly different: number; readonly one: CallOne };
 
 export function clientCommands(client: BenchClient): ClientCommands {
-  const callOf = ({ updates = 0, blobBytes }: ClientCall): CallOne => {
+  const callsOf = ({ updates = 0, blobBytes }: ClientCall): Calls => {
     if (blobBytes !== undefined) {
-      return echoBlob(client, blobBytes);
+      return { different: BLOBS, one: echoBlob(client, blobBytes) };
     }
-    return updates > 0 ? watchOrder(client, updates) : placeOrder(client);
+    return updates > 0
+      ? { different: WATCHED_ORDERS, one: watchOrder(client, updates) }
+      : { different: ORDERS, one: placeOrder(client) };
   };
   return {
     async verify(call) {
-      const one = callOf(call);
-      const different = call.blobBytes === undefined ? REQUESTS : BLOBS;
+      const { different, one } = callsOf(call);
       for (let index = 0; index < different; index += 1) {
         await one(index, true);
       }
+      return different;
     },
     async drive({ callers, ms, calls: most = Number.POSITIVE_INFINITY, ...call }) {
-      const one = callOf(call);
+      const { different, one } = callsOf(call);
       const startedMs = performance.now();
       const endMs = startedMs + ms;
       let begun = 0;
       let calls = 0;
       const caller = async (): Promise<void> => {
         while (begun < most && performance.now() < endMs) {
-          const index = begun % REQUESTS;
+          const index = begun % different;
           begun += 1;
           const counted = await one(index, false);
           calls += counted;
@@ -83,7 +84,7 @@ export function clientCommands(client: BenchClient): ClientCommands {
 }
 
 function placeOrder(client: BenchClient): CallOne {
-  const requests = orderRequests(REQUESTS);
+  const requests = orderRequests(ORDERS);
   return async (index, isWhole) => {
     const request = at(requests, index);
     const answer = await client.placeOrder(request);
@@ -98,7 +99,9 @@ function placeOrder(client: BenchClient): CallOne {
 }
 
 function watchOrder(client: BenchClient, updates: number): CallOne {
-  const requests = orderRequests(REQUESTS).map((request) => create(PlaceOrderRequestSchema, { ...request, updates }));
+  const requests = orderRequests(WATCHED_ORDERS).map((request) =>
+    create(PlaceOrderRequestSchema, { ...request, updates }),
+  );
   return async (index, isWhole) => {
     const request = at(requests, index);
     let seen = 0;

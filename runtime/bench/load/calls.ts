@@ -12,10 +12,8 @@ import {
   PlaceOrderRequestSchema,
   PlaceOrderResponseSchema,
 } from '../contract.ts';
-import { acceptedMessage, blobs, orderRequests } from '../orders.ts';
+import { acceptedMessage, blobs, ORDERS, orderRequests, WATCHED_ORDERS } from '../orders.ts';
 
-/** How many different messages are sent in turn. */
-const MESSAGES = 256;
 const ENVELOPE_BYTES = 5;
 
 export type Protocol = 'grpc' | 'connect-json';
@@ -85,7 +83,7 @@ type Messages = {
 };
 
 function orders({ updates, rpc }: Call): Messages {
-  const requests = orderRequests(MESSAGES);
+  const requests = orderRequests(rpc === 'WatchOrder' ? WATCHED_ORDERS : ORDERS);
   for (const request of requests) {
     request.updates = updates ?? 0;
   }

@@ -19,11 +19,12 @@ export type Answer = {
 };
 
 type Stream = { readonly answer: Answer; readonly done: (answer: Answer) => void; windowBytes: number };
+type Call = { readonly body: Buffer; readonly answer: Answer; readonly done: (answer: Answer) => void };
 type Waiting = { readonly id: number; rest: Buffer };
 
 const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 };
 const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8, priority: 32 };
-const SETTING = { enablePush: 2, initialWindow: 4 };
+const SETTING = { enablePush: 2, maxStreams: 3, initialWindow: 4 };
 const HEAD_BYTES = 9;
 const FRAME_MAX_BYTES = 16_384;
 const DEFAULT_WINDOW_BYTES = 65_535;
@@ -36,6 +37,9 @@ export class Connection {
   readonly #block: RequestBlock;
   readonly #streams = new Map<number, Stream>();
   readonly #headers = new AnswerHeaders();
+  /** Calls that wait until the server takes another. */
+  readonly #queue: Call[] = [];
+  #maxStreams = Number.POSITIVE_INFINITY;
   /** Bodies that wait for the server to open a window. */
   #waiting: Waiting[] = [];
   #nextId = 1;
@@ -89,15 +93,23 @@ export class Connection {
     };
     if (this.#failure !== undefined) {
       done(answer);
-      return;
+    } else if (this.#streams.size >= this.#maxStreams) {
+      this.#queue.push({ body, answer, done });
+    } else {
+      this.#begin({ body, answer, done });
     }
+  }
+
+  #begin({ body, answer, done }: Call): void {
     const id = this.#nextId;
     this.#nextId += 2;
     this.#streams.set(id, { answer, done, windowBytes: this.#streamWindowBytes });
     const block = id === 1 ? this.#block.first : this.#block.later;
     this.#write(frame(FRAME.headers, FLAG.endHeaders, id, block));
-    this.#waiting.push({ id, rest: body });
-    this.#sendBodies();
+    const waiting = { id, rest: body };
+    if (this.#waiting.length > 0 || this.#windowBytes <= 0 || !this.#sendBody(waiting)) {
+      this.#waiting.push(waiting);
+    }
   }
 
   /** Ends the connection; open calls fail. */
@@ -115,8 +127,22 @@ export class Connection {
     }
   }
 
+  /** In order while the connection's window lasts; a body whose own stream is blocked lets the others pass. */
   #sendBodies(): void {
-    this.#waiting = this.#waiting.filter((waiting) => !this.#sendBody(waiting));
+    const blocked: Waiting[] = [];
+    let taken = 0;
+    for (const waiting of this.#waiting) {
+      if (this.#windowBytes <= 0) {
+        break;
+      }
+      taken += 1;
+      if (!this.#sendBody(waiting)) {
+        blocked.push(waiting);
+      }
+    }
+    if (taken > 0) {
+      this.#waiting = [...blocked, ...this.#waiting.slice(taken)];
+    }
   }
 
   /** Sends as much of a body as both windows let through; whether that was all. */
@@ -246,6 +272,8 @@ export class Connection {
           stream.windowBytes += bytes - this.#streamWindowBytes;
         }
         this.#streamWindowBytes = bytes;
+      } else if (payload.readUInt16BE(at) === SETTING.maxStreams) {
+        this.#maxStreams = payload.readUInt32BE(at + 2);
       }
     }
     this.#write(frame(FRAME.settings, FLAG.ack, 0, Buffer.alloc(0)));
@@ -271,6 +299,10 @@ export class Connection {
     if (stream !== undefined) {
       this.#streams.delete(id);
       stream.answer.failure = failure;
+      const next = this.#queue.shift();
+      if (next !== undefined) {
+        this.#begin(next);
+      }
       stream.done(stream.answer);
     }
   }

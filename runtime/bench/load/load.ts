@@ -39,8 +39,8 @@ const open = new Map<string, Connection[]>();
 const prepared = new Map<string, PreparedCall>();
 
 const commands = {
-  /** Sends each message once and compares the answers. */
-  async verify({ address, call }: Pick<Target, 'address' | 'call'>): Promise<void> {
+  /** Sends each message once and compares the answers; how many calls that were. */
+  async verify({ address, call }: Pick<Target, 'address' | 'call'>): Promise<number> {
     const ready = preparedFor(call, address);
     const [connection] = await connectionsTo({ address, call, connections: 1 });
     for (const [index, body] of ready.bodies.entries()) {
@@ -52,6 +52,7 @@ const commands = {
         throw new Error(`a wrong answer to ${call.rpc}, message ${index}: ${problem ?? 'another message'}`);
       }
     }
+    return ready.bodies.length;
   },
 
   async drive(asked: Drive): Promise<{ calls: number; ms: number }> {
