@@ -64,11 +64,11 @@ function withCall(inner: Transport, workload: string, policy: PolicyTable): Tran
       const { signal, timeoutMs, headers, span } = prepare(method, asked, header);
       try {
         const response = await inner.unary(method, signal, timeoutMs, headers, input, values);
-        span.end(undefined);
+        span?.end(undefined);
         return response;
       } catch (error) {
         const typed = incomingError(workload, error, signal);
-        span.end(typed);
+        span?.end(typed);
         throw typed;
       }
     },
@@ -80,14 +80,14 @@ function withCall(inner: Transport, workload: string, policy: PolicyTable): Tran
         return { ...response, message: readAll(response.message, { workload, signal, span }) };
       } catch (error) {
         const typed = incomingError(workload, error, signal);
-        span.end(typed);
+        span?.end(typed);
         throw typed;
       }
     },
   };
 }
 
-type Reading = { readonly workload: string; readonly signal: AbortSignal | undefined; readonly span: CallSpan };
+type Reading = { readonly workload: string; readonly signal: AbortSignal | undefined; readonly span: CallSpan | undefined };
 
 async function* readAll<T>(messages: AsyncIterable<T>, { workload, signal, span }: Reading): AsyncIterable<T> {
   let typed: ConnectError | undefined;
@@ -99,7 +99,7 @@ async function* readAll<T>(messages: AsyncIterable<T>, { workload, signal, span 
     typed = incomingError(workload, error, signal);
     throw typed;
   } finally {
-    span.end(typed);
+    span?.end(typed);
   }
 }
 

@@ -8,7 +8,7 @@ import type { ConnectError } from '@connectrpc/connect';
 import { codeToHttpStatus } from '@connectrpc/connect/protocol-connect';
 import { untyped } from '../errors/as-thrown.ts';
 import { fail } from '../errors/fail.ts';
-import { isTelemetryOn, serverSpan } from '../telemetry/spans.ts';
+import { serverSpan } from '../telemetry/spans.ts';
 import { answer, refuse } from './adapter/adapter.ts';
 import { unknownRpc } from './adapter/error-answer.ts';
 import type { Exchange } from './adapter/exchange.ts';
@@ -125,7 +125,7 @@ export class Acceptor {
     }
     const call = new FastCall(this.#lane, stream, headers, { served, fast, request: taken, session });
     this.#open.add(call);
-    this.#trace(call);
+    call.span = serverSpan(call.rpc, call.headers);
     call.open();
   }
 
@@ -177,7 +177,7 @@ export class Acceptor {
     const timeoutMs = clampTimeout(requestedTimeoutMs(exchange.headers), served.capMs);
     const call = new ServerCall(served, exchange.headers, timeoutMs);
     this.#open.add(call);
-    this.#trace(call);
+    call.span = serverSpan(call.rpc, call.headers);
     call.start();
     exchange.onClose(() => {
       if (!call.isOver) {
@@ -203,12 +203,6 @@ export class Acceptor {
     await (call.span === undefined ? work() : call.span.run(work));
     this.#lanes.adapter += 1;
     call.span?.end(call.error, 'adapter');
-  }
-
-  #trace(call: ServerCall): void {
-    if (isTelemetryOn()) {
-      call.span = serverSpan(call.rpc, call.headers);
-    }
   }
 }
 

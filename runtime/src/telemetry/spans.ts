@@ -1,39 +1,34 @@
 /**
  * One span for each call, on the side that answers and on the side that asks, and its duration as a metric, by the RPC
- * semantic conventions of OpenTelemetry. Costs next to nothing while telemetry is off: the API's own no-ops run.
+ * semantic conventions of OpenTelemetry. While telemetry is off nothing of it runs; a call whose caller decided against sampling
+ * costs its metric and little more (provider.ts).
  *
  * Spans and metrics carry the RPC, the status, the reason and the workloads; no user, no message, no header.
  */
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import { Code, type ConnectError } from '@connectrpc/connect';
-import { codeToString } from '@connectrpc/connect/protocol-connect';
 import {
-  type Attributes,
   type Context,
   context,
-  createNoopMeter,
-  type Histogram,
   isSpanContextValid,
-  metrics,
-  ProxyTracerProvider,
   propagation,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
 import { reasonOf } from '../errors/fail.ts';
-
-const INSTRUMENTATION = '@weft/runtime';
-
-/** Which of the runtime's two ways a call went: the one thing that tells them apart. */
-export type Lane = 'fast' | 'adapter';
+import { histogramOf } from './durations.ts';
+import { provider } from './provider.ts';
+import { type Lane, labelsOf, type RpcLabels, statusName } from './rpc-labels.ts';
+import { parentOf, traceparentOf } from './w3c.ts';
 
 /** A call that is being measured. */
 export type CallSpan = {
-  /** The trace it belongs to; undefined while telemetry is off. */
+  /** The trace it belongs to; undefined for a call that is not traced at all. */
   readonly traceId: string | undefined;
   /** Runs work as a part of the call. */
   run<T>(work: () => T): T;
@@ -53,62 +48,112 @@ const SERVER_FAULTS: ReadonlySet<Code> = new Set([
 
 /** Asked every second by every sidecar, and of interest to nobody. */
 const UNTRACED_PREFIX = 'grpc.health.v1.';
+const UNTRACED: CallSpan = { traceId: undefined, run: (work) => work(), end: () => {} };
 
-/** Begins the span of a call that this process answers, as a child of the caller's. */
-export function serverSpan(rpc: string, headers: IncomingHttpHeaders): CallSpan {
+/** Begins the span of a call that this process answers, as a child of the caller's; undefined while telemetry is off. */
+export function serverSpan(rpc: string, headers: IncomingHttpHeaders): CallSpan | undefined {
+  const known = provider();
+  if (known === undefined) {
+    return undefined;
+  }
   if (rpc.startsWith(UNTRACED_PREFIX)) {
     return UNTRACED;
   }
-  const parent = propagation.extract(ROOT_CONTEXT, headers);
-  return begin(SpanKind.SERVER, rpc, systemOf(headers['content-type']), parent);
-}
-
-/** Begins the span of a call that this process makes, and writes its trace context into `headers`. */
-export function clientSpan(rpc: string, workload: string, headers: Headers): CallSpan {
-  const span = begin(SpanKind.CLIENT, rpc, 'grpc', context.active(), { 'server.address': workload });
-  span.run(() =>
-    propagation.inject(context.active(), headers, { set: (carrier, key, value) => carrier.set(key, value) }),
-  );
-  return span;
+  const labels = labelsOf(SpanKind.SERVER, rpc, headers['content-type']?.startsWith('application/grpc') ?? false);
+  if (!known.isW3c) {
+    return started(labels, propagation.extract(ROOT_CONTEXT, headers));
+  }
+  const parent = parentOf(headers.traceparent, headers.tracestate);
+  if (parent === undefined) {
+    return started(labels, ROOT_CONTEXT);
+  }
+  const within = trace.setSpanContext(ROOT_CONTEXT, parent);
+  return known.skipsUnsampled && parent.traceFlags === 0
+    ? new MeasuredCall(labels, within, undefined, parent)
+    : started(labels, within);
 }
 
 /**
- * Whether spans or metrics go anywhere: the API's own providers do nothing. Asked for every call, so that one pays for telemetry
- * from when it is started, by `startTelemetry` or otherwise, and nothing before.
+ * Begins the span of a call that this process makes; undefined while telemetry is off.
+ *
+ * @param carrier is given the headers that carry the trace on.
  */
-export function isTelemetryOn(): boolean {
-  const provider = trace.getTracerProvider();
-  const isTraced = !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_TRACES;
-  return isTraced || metrics.getMeter(INSTRUMENTATION) !== NO_METER;
+export function clientSpan(
+  rpc: string,
+  workload: string,
+  carrier: { set(name: string, value: string): void },
+): CallSpan | undefined {
+  const known = provider();
+  if (known === undefined) {
+    return undefined;
+  }
+  const labels = labelsOf(SpanKind.CLIENT, rpc, true, workload);
+  const parent = context.active();
+  const parentSpan = trace.getSpanContext(parent);
+  const isSkipped = known.skipsUnsampled && parentSpan !== undefined && parentSpan.traceFlags === 0;
+  const call = isSkipped ? new MeasuredCall(labels, parent, undefined, parentSpan) : started(labels, parent);
+  call.inject(carrier, known.isW3c);
+  return call;
 }
 
-const NO_TRACES = new ProxyTracerProvider().getDelegate();
-const NO_METER = createNoopMeter();
-
-const UNTRACED: CallSpan = { traceId: undefined, run: (work) => work(), end: () => {} };
-
-function begin(kind: SpanKind, rpc: string, system: string, parent: Context, extra: Attributes = {}): CallSpan {
-  const attributes = { 'rpc.system.name': system, 'rpc.method': rpc, ...extra };
+function started(labels: RpcLabels, parent: Context): MeasuredCall {
+  const { kind, rpc, attributes } = labels;
   const span = trace.getTracer(INSTRUMENTATION).startSpan(rpc, { kind, attributes }, parent);
-  const within = trace.setSpan(parent, span);
-  const startedMs = performance.now();
-  return {
-    traceId: isSpanContextValid(span.spanContext()) ? span.spanContext().traceId : undefined,
-    run: (work) => context.with(within, work),
-    end(error, lane) {
-      const status = statusName(error);
-      durations(kind).record((performance.now() - startedMs) / 1_000, {
-        ...attributes,
-        'rpc.response.status_code': status,
-        ...(lane === undefined ? {} : { 'weft.rpc.lane': lane }),
-      });
+  return new MeasuredCall(labels, trace.setSpan(parent, span), span, span.spanContext());
+}
+
+const INSTRUMENTATION = '@weft/runtime';
+
+class MeasuredCall implements CallSpan {
+  readonly #labels: RpcLabels;
+  readonly #within: Context;
+  /** Undefined for a call that is not sampled. */
+  readonly #span: Span | undefined;
+  readonly #spanContext: SpanContext;
+  readonly #startedMs = performance.now();
+  readonly traceId: string | undefined;
+
+  constructor(labels: RpcLabels, within: Context, span: Span | undefined, spanContext: SpanContext) {
+    this.#labels = labels;
+    this.#within = within;
+    this.#span = span;
+    this.#spanContext = spanContext;
+    // What records has a trace of its own making, and need not be looked at.
+    this.traceId = span?.isRecording() || isSpanContextValid(spanContext) ? spanContext.traceId : undefined;
+  }
+
+  run<T>(work: () => T): T {
+    return context.with(this.#within, work);
+  }
+
+  inject(carrier: { set(name: string, value: string): void }, isW3c: boolean): void {
+    if (!isW3c) {
+      propagation.inject(this.#within, carrier, { set: (headers, name, value) => headers.set(name, value) });
+      return;
+    }
+    if (this.traceId !== undefined) {
+      carrier.set('traceparent', traceparentOf(this.#spanContext));
+      const { traceState } = this.#spanContext;
+      if (traceState !== undefined) {
+        carrier.set('tracestate', traceState.serialize());
+      }
+    }
+  }
+
+  end(error: ConnectError | undefined, lane?: Lane): void {
+    const { kind } = this.#labels;
+    const status = statusName(error);
+    const outcome = this.#labels.outcome(status, lane);
+    histogramOf(kind)?.record((performance.now() - this.#startedMs) / 1_000, outcome);
+    const span = this.#span;
+    if (span !== undefined) {
       span.setAttribute('rpc.response.status_code', status);
       if (error !== undefined) {
         tellError(span, kind, error);
       }
       span.end();
-    },
-  };
+    }
+  }
 }
 
 function tellError(span: Span, kind: SpanKind, error: ConnectError): void {
@@ -120,34 +165,4 @@ function tellError(span: Span, kind: SpanKind, error: ConnectError): void {
     span.setAttribute('error.type', reason ?? statusName(error));
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
-}
-
-/** Histograms by kind of span: made at the first call, since the API gives no-ops to who asks before telemetry has started. */
-const histograms = new Map<SpanKind, Histogram>();
-
-function durations(kind: SpanKind): Histogram {
-  let histogram = histograms.get(kind);
-  if (histogram === undefined) {
-    const side = kind === SpanKind.SERVER ? 'server' : 'client';
-    histogram = metrics.getMeter(INSTRUMENTATION).createHistogram(`rpc.${side}.call.duration`, {
-      unit: 's',
-      description: `Duration of RPCs, ${side} side, by method and status.`,
-      advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
-    });
-    histograms.set(kind, histogram);
-  }
-  return histogram;
-}
-
-function systemOf(contentType: string | undefined): string {
-  return contentType?.startsWith('application/grpc') ? 'grpc' : 'connectrpc';
-}
-
-/** The name of the gRPC status, `OK` without an error. */
-function statusName(error: ConnectError | undefined): string {
-  return error === undefined
-    ? 'OK'
-    : codeToString(error.code)
-        .toUpperCase()
-        .replace(/^CANCELED$/, 'CANCELLED');
 }
