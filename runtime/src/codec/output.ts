@@ -68,6 +68,11 @@ export class Output {
     const start = this.#start;
     const length = this.at - start;
     if (length <= SHARED_BYTES) {
+      if (this.bytes !== this.#slab) {
+        // It asked for more room than it took: back to the slab with it.
+        this.#slab.set(this.bytes.subarray(start, this.at), start);
+        this.#use(this.#slab);
+      }
       this.#start = this.at;
       return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + start, length);
     }
