@@ -41,9 +41,9 @@ async function rowsOf(name: string, settings: Partial<Settings> = {}): Promise<s
 }
 
 test.each([
-  ['server-grpc', ['ours', 'connect-node', 'grpc-js', 'bare']],
-  ['server-connect-json', ['ours', 'connect-node', 'bare']],
-  ['client-grpc', ['ours', 'connect-node', 'grpc-js', 'bare']],
+  ['server-grpc', ['ours', 'connect-node', 'grpc-js', 'bare', 'bare-our-codec']],
+  ['server-connect-json', ['ours', 'connect-node', 'bare', 'bare-our-codec']],
+  ['client-grpc', ['ours', 'connect-node', 'grpc-js', 'bare', 'bare-our-codec']],
   ['client-connect-json', ['ours', 'connect-node-json']],
 ])('%s: all comparators answer rightly', async (name, rows) => {
   expect(await rowsOf(name)).toEqual(rows);

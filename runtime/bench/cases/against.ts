@@ -23,8 +23,10 @@ type Against = {
 const CONNECT_GRPC = 'connect-node, gRPC';
 const CONNECT_JSON = 'connect-node, Connect unary with JSON';
 const GRPC_JS = 'grpc-js, gRPC';
-const BARE_GRPC = 'bare node:http2 with the same codec, gRPC: the limit';
-const BARE_JSON = 'bare node:http2 with the same codec, JSON: the limit';
+const BARE_GRPC = 'bare node:http2 with protobuf-es, gRPC';
+const BARE_GRPC_LIMIT = 'bare node:http2 with our codec, gRPC: the limit';
+const BARE_JSON = 'bare node:http2 with protobuf-es, JSON';
+const BARE_JSON_LIMIT = 'bare node:http2 with our codec, JSON: the limit';
 
 const PLACE_ORDER: Call = { protocol: 'grpc', rpc: 'PlaceOrder' };
 
@@ -37,6 +39,7 @@ export const mainCases: readonly Case[] = [
       'connect-node': { against: CONNECT_GRPC, ratio: 6 },
       'grpc-js': { against: GRPC_JS, ratio: 1.6 },
       bare: { against: BARE_GRPC, ratio: 0.85 },
+      'bare-our-codec': { against: BARE_GRPC_LIMIT, ratio: 0.85 },
     },
     start: (variants, settings) => startServers(variants, PLACE_ORDER, settings),
   }),
@@ -47,6 +50,7 @@ export const mainCases: readonly Case[] = [
     wanted: {
       'connect-node': { against: CONNECT_JSON, ratio: 3 },
       bare: { against: BARE_JSON, ratio: 0.85 },
+      'bare-our-codec': { against: BARE_JSON_LIMIT, ratio: 0.85 },
     },
     start: (variants, settings) => startServers(variants, { ...PLACE_ORDER, protocol: 'connect-json' }, settings),
   }),
@@ -58,6 +62,7 @@ export const mainCases: readonly Case[] = [
       'connect-node': { against: CONNECT_GRPC, ratio: 2.5 },
       'grpc-js': { against: GRPC_JS, ratio: 1.4 },
       bare: { against: BARE_GRPC, ratio: 0.85 },
+      'bare-our-codec': { against: BARE_GRPC_LIMIT, ratio: 0.85 },
     },
     start: startClients,
   }),

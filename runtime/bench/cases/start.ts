@@ -11,22 +11,24 @@ import type { CommonCommands } from '../worker.ts';
 import { startWorker, type Worker, type WorkerOptions } from '../workers.ts';
 
 /** The servers by name; `base` is ours of another checkout. */
-const SERVERS: Readonly<Record<string, string>> = {
-  ours: './server/ours.ts',
-  base: './server/ours.ts',
-  bare: './server/bare.ts',
-  'grpc-js': './server/grpc-js.ts',
-  'connect-node': './server/connect-node.ts',
+const SERVERS: Readonly<Record<string, { readonly module: string; readonly options?: ServerOptions }>> = {
+  ours: { module: './server/ours.ts' },
+  base: { module: './server/ours.ts' },
+  bare: { module: './server/bare.ts' },
+  'bare-our-codec': { module: './server/bare.ts', options: { ourCodec: true } },
+  'grpc-js': { module: './server/grpc-js.ts' },
+  'connect-node': { module: './server/connect-node.ts' },
 };
 
 /** The clients by name. */
-const CLIENTS: Readonly<Record<string, string>> = {
-  ours: './client/ours.ts',
-  base: './client/ours.ts',
-  bare: './client/bare.ts',
-  'grpc-js': './client/grpc-js.ts',
-  'connect-node': './client/connect-node.ts',
-  'connect-node-json': './client/connect-node-json.ts',
+const CLIENTS: Readonly<Record<string, { readonly module: string; readonly options?: Partial<ClientOptions> }>> = {
+  ours: { module: './client/ours.ts' },
+  base: { module: './client/ours.ts' },
+  bare: { module: './client/bare.ts' },
+  'bare-our-codec': { module: './client/bare.ts', options: { ourCodec: true } },
+  'grpc-js': { module: './client/grpc-js.ts' },
+  'connect-node': { module: './client/connect-node.ts' },
+  'connect-node-json': { module: './client/connect-node-json.ts' },
 };
 
 export type ClientWorker = Worker<CommonCommands & ClientCommands>;
@@ -41,12 +43,16 @@ export async function startServer(
     ...rest
   }: { options?: ServerOptions; settings: Settings } & Pick<WorkerOptions, 'env' | 'execArgv'>,
 ): Promise<ServerWorker> {
-  const module = SERVERS[name];
-  if (module === undefined) {
+  const started = SERVERS[name];
+  if (started === undefined) {
     throw new Error(`there is no server ${name}; there are ${Object.keys(SERVERS).join(', ')}`);
   }
   const runtime = name === 'base' && settings.base !== undefined ? { runtime: settings.base } : {};
-  return startWorker(`server ${name}`, { ...rest, module, options: { ...options, ...runtime } });
+  return startWorker(`server ${name}`, {
+    ...rest,
+    module: started.module,
+    options: { ...started.options, ...options, ...runtime },
+  });
 }
 
 export function startLoad(): Promise<LoadWorker> {
@@ -81,12 +87,16 @@ export async function startClient(
   name: string,
   { options, settings, ...rest }: { options: ClientOptions; settings: Settings } & Pick<WorkerOptions, 'env'>,
 ): Promise<ClientWorker> {
-  const module = CLIENTS[name];
-  if (module === undefined) {
+  const started = CLIENTS[name];
+  if (started === undefined) {
     throw new Error(`there is no client ${name}; there are ${Object.keys(CLIENTS).join(', ')}`);
   }
   const runtime = name === 'base' && settings.base !== undefined ? { runtime: settings.base } : {};
-  return startWorker(`client ${name}`, { ...rest, module, options: { ...options, ...runtime } });
+  return startWorker(`client ${name}`, {
+    ...rest,
+    module: started.module,
+    options: { ...started.options, ...options, ...runtime },
+  });
 }
 
 /** A client that calls. */

@@ -8,21 +8,18 @@
  */
 
 import { type ClientHttp2Session, connect } from 'node:http2';
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import { type BareCodec, bareCodec, ENVELOPE_BYTES } from '../bare-codec.ts';
 import {
   BlobSchema,
   DEADLINE_MS,
   OrderService,
-  type PlaceOrderRequest,
   PlaceOrderRequestSchema,
-  type PlaceOrderResponse,
   PlaceOrderResponseSchema,
 } from '../contract.ts';
 import { type ClientCommands, type ClientOptions, clientCommands } from './drive.ts';
 
-const ENVELOPE_BYTES = 5;
-
-export async function start({ address }: ClientOptions): Promise<ClientCommands> {
+export async function start({ address, ourCodec = false }: ClientOptions): Promise<ClientCommands> {
   const session = connect(`http://${address}`);
   session.on('error', () => {});
   const headersOf = (rpc: string): string[] => [
@@ -32,11 +29,14 @@ export async function start({ address }: ClientOptions): Promise<ClientCommands>
   const placeOrderHeaders = headersOf('PlaceOrder');
   const echoBlobHeaders = headersOf('EchoBlob');
   const watchOrderHeaders = headersOf('WatchOrder');
+  const order = bareCodec(PlaceOrderRequestSchema, ourCodec);
+  const placed = bareCodec(PlaceOrderResponseSchema, ourCodec);
+  const blob = bareCodec(BlobSchema, ourCodec);
   return clientCommands({
-    placeOrder: (request) =>
-      unary(session, placeOrderHeaders, toBinary(PlaceOrderRequestSchema, request), PlaceOrderResponseSchema),
-    echoBlob: (request) => unary(session, echoBlobHeaders, toBinary(BlobSchema, request), BlobSchema),
-    watchOrder: (request, each) => serverStream(session, watchOrderHeaders, request, each),
+    placeOrder: (request) => unary(session, placeOrderHeaders, order.envelope(request), placed),
+    echoBlob: (request) => unary(session, echoBlobHeaders, blob.envelope(request), blob),
+    watchOrder: (request, each) =>
+      serverStream(session, watchOrderHeaders, order.envelope(request), (bytes) => each(placed.decode(bytes))),
   });
 }
 
@@ -44,7 +44,7 @@ function unary<O extends DescMessage>(
   session: ClientHttp2Session,
   headers: string[],
   request: Uint8Array,
-  output: O,
+  output: BareCodec<O>,
 ): Promise<MessageShape<O>> {
   return new Promise((resolve, reject) => {
     const stream = session.request(headers);
@@ -74,19 +74,19 @@ function unary<O extends DescMessage>(
       } else if (body[0] !== 0 || body.readUInt32BE(1) !== body.length - ENVELOPE_BYTES) {
         reject(new Error('the answer is not one message'));
       } else {
-        resolve(fromBinary(output, body.subarray(ENVELOPE_BYTES)));
+        resolve(output.decode(body.subarray(ENVELOPE_BYTES)));
       }
     });
     stream.on('error', reject);
-    stream.end(enveloped(request));
+    stream.end(request);
   });
 }
 
 function serverStream(
   session: ClientHttp2Session,
   headers: string[],
-  request: PlaceOrderRequest,
-  each: (update: PlaceOrderResponse) => void,
+  request: Uint8Array,
+  each: (message: Buffer) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const stream = session.request(headers);
@@ -103,7 +103,7 @@ function serverStream(
         if (end > bytes.length) {
           break;
         }
-        each(fromBinary(PlaceOrderResponseSchema, bytes.subarray(at + ENVELOPE_BYTES, end)));
+        each(bytes.subarray(at + ENVELOPE_BYTES, end));
         at = end;
       }
       rest = at === bytes.length ? undefined : bytes.subarray(at);
@@ -116,14 +116,6 @@ function serverStream(
       }
     });
     stream.on('error', reject);
-    stream.end(enveloped(toBinary(PlaceOrderRequestSchema, request)));
+    stream.end(request);
   });
-}
-
-function enveloped(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(ENVELOPE_BYTES + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, ENVELOPE_BYTES);
-  return frame;
 }

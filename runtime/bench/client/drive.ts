@@ -20,6 +20,8 @@ export type ClientOptions = {
   readonly address: string;
   /** A checkout whose runtime is used instead of this one's: the path of its folder `runtime`. */
   readonly runtime?: string;
+  /** The bare client: whether it uses the codec of this runtime. */
+  readonly ourCodec?: boolean;
   /** Starts telemetry, as the environment says. */
   readonly telemetry?: boolean;
 };

@@ -8,39 +8,36 @@
  */
 
 import { createServer, type ServerHttp2Stream } from 'node:http2';
+import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { type BareCodec, bareCodec, ENVELOPE_BYTES } from '../bare-codec.ts';
 import {
-  create,
-  type DescMessage,
-  fromBinary,
-  fromJsonString,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-  toJsonString,
-} from '@bufbuild/protobuf';
-import { BlobSchema, OrderService, PlaceOrderRequestSchema, PlaceOrderResponseSchema } from '../contract.ts';
+  BlobSchema,
+  OrderService,
+  type PlaceOrderRequest,
+  PlaceOrderRequestSchema,
+  PlaceOrderResponseSchema,
+} from '../contract.ts';
 import { accepted } from '../orders.ts';
-import { listenAnywhere, type ServerCommands } from './handlers.ts';
+import { listenAnywhere, type ServerCommands, type ServerOptions } from './handlers.ts';
 
-const ENVELOPE_BYTES = 5;
 const GRPC_HEADERS = [':status', '200', 'content-type', 'application/grpc+proto'];
 const OK_TRAILERS = { 'grpc-status': '0' };
 const INTERNAL_TRAILERS = { 'grpc-status': '13' };
 
 type Answer = (stream: ServerHttp2Stream, body: Buffer) => void;
 
-export async function start(): Promise<ServerCommands> {
+export async function start({ ourCodec = false }: ServerOptions): Promise<ServerCommands> {
   const path = `/${OrderService.typeName}`;
+  const codec = <Desc extends DescMessage>(desc: Desc) => bareCodec(desc, ourCodec);
+  const placeOrder = { input: codec(PlaceOrderRequestSchema), output: codec(PlaceOrderResponseSchema) };
+  const answers = (request: PlaceOrderRequest) => create(PlaceOrderResponseSchema, accepted(request));
   const grpc = new Map<string, Answer>([
-    [
-      `${path}/PlaceOrder`,
-      grpcUnary(PlaceOrderRequestSchema, PlaceOrderResponseSchema, (request) => accepted(request)),
-    ],
-    [`${path}/EchoBlob`, grpcUnary(BlobSchema, BlobSchema, (request) => request)],
-    [`${path}/WatchOrder`, watchOrder],
+    [`${path}/PlaceOrder`, grpcUnary(placeOrder.input, placeOrder.output, answers)],
+    [`${path}/EchoBlob`, grpcUnary(codec(BlobSchema), codec(BlobSchema), (request) => request)],
+    [`${path}/WatchOrder`, (stream, body) => watchOrder(stream, body, placeOrder)],
     [`${path}/HoldOrder`, () => {}],
   ]);
-  const json = jsonUnary(PlaceOrderRequestSchema, PlaceOrderResponseSchema, (request) => accepted(request));
+  const json = jsonUnary(placeOrder.input, placeOrder.output, answers);
   const server = createServer();
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
     const isJson = headers['content-type'] === 'application/json';
@@ -67,9 +64,9 @@ export async function start(): Promise<ServerCommands> {
 }
 
 function grpcUnary<I extends DescMessage, O extends DescMessage>(
-  input: I,
-  output: O,
-  handle: (request: MessageShape<I>) => MessageInitShape<O>,
+  input: BareCodec<I>,
+  output: BareCodec<O>,
+  handle: (request: MessageShape<I>) => MessageShape<O>,
 ): Answer {
   return (stream, body) => {
     const message = messageIn(body);
@@ -80,30 +77,34 @@ function grpcUnary<I extends DescMessage, O extends DescMessage>(
       return;
     }
     stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
-    stream.end(enveloped(toBinary(output, create(output, handle(fromBinary(input, message))))));
+    stream.end(output.envelope(handle(input.decode(message))));
   };
 }
 
 function jsonUnary<I extends DescMessage, O extends DescMessage>(
-  input: I,
-  output: O,
-  handle: (request: MessageShape<I>) => MessageInitShape<O>,
+  input: BareCodec<I>,
+  output: BareCodec<O>,
+  handle: (request: MessageShape<I>) => MessageShape<O>,
 ): Answer {
   return (stream, body) => {
-    const request = fromJsonString(input, body.toString('utf8'));
-    const answer = Buffer.from(toJsonString(output, create(output, handle(request))));
+    const answer = output.encodeJson(handle(input.decodeJson(body)));
     stream.respond([':status', '200', 'content-type', 'application/json', 'content-length', String(answer.length)]);
     stream.end(answer);
   };
 }
 
-function watchOrder(stream: ServerHttp2Stream, body: Buffer): void {
+type PlaceOrder = {
+  readonly input: BareCodec<typeof PlaceOrderRequestSchema>;
+  readonly output: BareCodec<typeof PlaceOrderResponseSchema>;
+};
+
+function watchOrder(stream: ServerHttp2Stream, body: Buffer, { input, output }: PlaceOrder): void {
   const message = messageIn(body);
   if (message === undefined) {
     stream.close();
     return;
   }
-  const request = fromBinary(PlaceOrderRequestSchema, message);
+  const request = input.decode(message);
   stream.respond(GRPC_HEADERS, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
   let sequence = 0;
@@ -111,7 +112,7 @@ function watchOrder(stream: ServerHttp2Stream, body: Buffer): void {
     while (sequence < request.updates) {
       const update = create(PlaceOrderResponseSchema, accepted(request, sequence));
       sequence += 1;
-      if (!stream.write(enveloped(toBinary(PlaceOrderResponseSchema, update)))) {
+      if (!stream.write(output.envelope(update))) {
         stream.once('drain', write);
         return;
       }
@@ -126,12 +127,4 @@ function messageIn(body: Buffer): Buffer | undefined {
   const isWhole =
     body.length >= ENVELOPE_BYTES && body[0] === 0 && body.readUInt32BE(1) === body.length - ENVELOPE_BYTES;
   return isWhole ? body.subarray(ENVELOPE_BYTES) : undefined;
-}
-
-function enveloped(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(ENVELOPE_BYTES + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, ENVELOPE_BYTES);
-  return frame;
 }

@@ -14,6 +14,8 @@ import { accepted } from '../orders.ts';
 export type ServerOptions = {
   /** A checkout whose runtime is served instead of this one's: the path of its folder `runtime`. */
   readonly runtime?: string;
+  /** The bare server: whether it uses the codec of this runtime. */
+  readonly ourCodec?: boolean;
   /** How many interceptors that do nothing run before the handler. */
   readonly interceptors?: number;
   /** Limits so wide that nothing meets them. */
