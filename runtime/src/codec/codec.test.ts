@@ -1,14 +1,15 @@
 /** The fear: that a message is not what the library makes of it. So every direction is held against the library. */
 
-import { type DescMessage, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { type DescMessage, fromJsonString, toBinary, toJsonString } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { codecOf } from './codec.ts';
 import { knownTypes } from './known-types.ts';
 import { isSame, type Outcome, outcomeOf } from './same.ts';
-import { Random, sample, spoil } from './sample.ts';
+import { mutated, Random, sample, spoil } from './sample.ts';
 
 const utf8 = new TextEncoder();
+const text = new TextDecoder();
 const RUNS = 60;
 const types = [...(await knownTypes()).values()];
 
@@ -66,4 +67,35 @@ describe.each(types.map((desc) => [desc.typeName, desc] as const))('%s', (_, des
       return [outcomeOf(() => codec.encodeJson(message)), outcomeOf(() => utf8.encode(toJsonString(desc, message)))];
     });
   });
+
+  const fromJson = (bytes: Uint8Array) => fromJsonString(desc, text.decode(bytes), { ignoreUnknownFields: true });
+
+  test('is read from JSON as the library reads it', () => {
+    sameForAll((random) => {
+      const bytes = jsonOf(desc, random);
+      return [outcomeOf(() => codec.decodeJson(bytes)), outcomeOf(() => fromJson(bytes))];
+    });
+  });
+
+  test('is read from broken JSON as the library reads it', () => {
+    sameForAll((random) => {
+      const bytes = mutated(jsonOf(desc, random), random);
+      return [outcomeOf(() => codec.decodeJson(bytes)), outcomeOf(() => fromJson(bytes))];
+    });
+  });
 });
+
+/** A message of the type in JSON, indented or not, by either kind of name. */
+function jsonOf(desc: DescMessage, random: Random): Uint8Array {
+  const options = {
+    useProtoFieldName: random.chance(4),
+    enumAsInteger: random.chance(4),
+    prettySpaces: random.of([0, 0, 2]),
+  };
+  for (;;) {
+    const outcome = outcomeOf(() => toJsonString(desc, sample(desc, random), options));
+    if ('value' in outcome) {
+      return utf8.encode(outcome.value as string);
+    }
+  }
+}

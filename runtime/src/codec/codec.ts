@@ -13,8 +13,10 @@ import {
   toJsonString,
 } from '@bufbuild/protobuf';
 import { messageWriter } from './binary-encode.ts';
-import { isPlain, isPlainInJson, type Properties } from './fields.ts';
+import { isBare, isPlain, isPlainInJson, type Properties } from './fields.ts';
+import { jsonReader } from './json-decode.ts';
 import { jsonWriter } from './json-encode.ts';
+import { JsonInput } from './json-input.ts';
 import { Output } from './output.ts';
 
 export type Codec<Desc extends DescMessage> = {
@@ -49,6 +51,7 @@ export type Codec<Desc extends DescMessage> = {
 
 const codecs = new WeakMap<DescMessage, unknown>();
 const output = new Output();
+const jsonInput = new JsonInput();
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
 
@@ -62,7 +65,7 @@ export function codecOf<Desc extends DescMessage>(desc: Desc): Codec<Desc> {
     encode: isPlain(desc) ? binaryEncoder(desc) : slow.encode(desc),
     decode: (bytes) => fromBinary(desc, bytes),
     encodeJson: isPlainInJson(desc) ? jsonEncoder(desc) : slow.encodeJson(desc),
-    decodeJson: (bytes) => fromJsonString(desc, text.decode(bytes), { ignoreUnknownFields: true }),
+    decodeJson: isPlainInJson(desc) && isBare(desc) ? jsonDecoder(desc) : slow.decodeJson(desc),
   };
   codecs.set(desc, codec);
   return codec;
@@ -84,6 +87,10 @@ const slow = {
 
   encodeJson<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encodeJson'] {
     return (message) => utf8.encode(toJsonString(desc, message));
+  },
+
+  decodeJson<Desc extends DescMessage>(desc: Desc): Codec<Desc>['decodeJson'] {
+    return (bytes) => fromJsonString(desc, text.decode(bytes), { ignoreUnknownFields: true });
   },
 };
 
@@ -117,6 +124,21 @@ function jsonEncoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encodeJ
     } catch {
       output.discard();
       return slowly(message);
+    }
+  };
+}
+
+function jsonDecoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['decodeJson'] {
+  const read = jsonReader(desc);
+  const slowly = slow.decodeJson(desc);
+  return (bytes) => {
+    try {
+      jsonInput.start(bytes);
+      const message = read(jsonInput);
+      jsonInput.end();
+      return message as unknown as MessageShape<Desc>;
+    } catch {
+      return slowly(bytes);
     }
   };
 }

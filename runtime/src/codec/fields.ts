@@ -2,7 +2,7 @@
  * What all directions ask about message types: which of them are compiled at all, and in which order fields are written.
  */
 
-import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import { create, type DescField, type DescMessage } from '@bufbuild/protobuf';
 
 /** FeatureSet.FieldPresence: the field is set when it differs from zero. */
 export const IMPLICIT = 2;
@@ -49,6 +49,11 @@ function isPlainField(field: DescField): boolean {
  */
 export function isPlainInJson(desc: DescMessage): boolean {
   return isPlain(desc) && [...treeOf(desc)].every(hasPlainNames);
+}
+
+/** Whether messages of a type, and all they hold, are plain objects: without a prototype that holds their defaults. */
+export function isBare(desc: DescMessage): boolean {
+  return [...treeOf(desc)].every((each) => Object.getPrototypeOf(create(each)) === Object.prototype);
 }
 
 function hasPlainNames({ fields }: DescMessage): boolean {

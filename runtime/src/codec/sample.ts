@@ -213,3 +213,82 @@ export function spoil(message: Message, random: Random): void {
     }
   }
 }
+
+/** What stands in JSON, and may stand where it should not. */
+const PIECES = [
+  '"',
+  '"',
+  ',',
+  ':',
+  '{',
+  '}',
+  '[',
+  ']',
+  'null',
+  'true',
+  'false',
+  '0',
+  '-',
+  '-0',
+  '1',
+  '01',
+  '1.0',
+  '1e2',
+  '1.5e-3',
+  '.',
+  'e',
+  '2147483648',
+  '4294967296',
+  '9223372036854775808',
+  '"1"',
+  '"01"',
+  '"-0"',
+  '" 1"',
+  '""',
+  '"NaN"',
+  '"x"',
+  '"\\ud800"',
+  '"\\u0061"',
+  '"\\x"',
+  '\\',
+  '\n',
+  ' ',
+  '\t',
+  '\u0001',
+  '\ufeff',
+  'é',
+  '"__proto__":1,',
+  '"unknown":[{"a":1,"a":2}],',
+  '"@type":"",',
+  'null,',
+  '[]',
+  '{}',
+  '"2024-02-30T00:00:00Z"',
+  '"2024-02-29T23:59:59.5Z"',
+  '"2024-01-01T24:00:00Z"',
+  '"1.5s"',
+  '"-0.5s"',
+  '"a,bC"',
+];
+
+/** Bytes with a few places changed: bytes put there, taken away, turned or repeated, or a piece of JSON. */
+export function mutated(bytes: Uint8Array, random: Random): Uint8Array {
+  let result = [...bytes];
+  for (let count = random.of([0, 1, 1, 2, 4]); count > 0; count--) {
+    const at = random.below(result.length + 1);
+    const taken = random.of([0, 0, 1, 1, 2, 8]);
+    const put = random.of<() => Iterable<number>>([
+      () => [],
+      () => [random.below(256)],
+      () => [random.of([0, 1, 2, 0x7f, 0x80, 0xff])],
+      () => new TextEncoder().encode(random.of(PIECES)),
+      () => result.slice(at, at + random.below(24)),
+      () => [(result[at] ?? 0) ^ (1 << random.below(8))],
+    ])();
+    result = [...result.slice(0, at), ...put, ...result.slice(at + taken)];
+    if (random.chance(12)) {
+      result.length = at;
+    }
+  }
+  return Uint8Array.from(result);
+}

@@ -5,6 +5,9 @@
 
 import type { DescMessage } from '@bufbuild/protobuf';
 import { protoCamelCase, protoSnakeCase } from '@bufbuild/protobuf/reflect';
+import { blankMaker } from './blank.ts';
+import type { Properties } from './fields.ts';
+import { bigOf, type JsonInput } from './json-input.ts';
 import type { Output } from './output.ts';
 import type { MessageWriter } from './presence.ts';
 import { unusual } from './unusual.ts';
@@ -21,8 +24,22 @@ const SECONDS_A_DAY = 86_400;
 const DAYS_AN_ERA = 146_097;
 const DAYS_TO_1970 = 719_468;
 
-const ZERO = 0x30;
 const QUOTE = 0x22;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const LOWER_S = 0x73;
+const UPPER_Z = 0x5a;
+/** `YYYY-MM-DDTHH:MM:SS`: what stands between its numbers, by place. */
+const BETWEEN: readonly (readonly [place: number, byte: number])[] = [
+  [4, 0x2d],
+  [7, 0x2d],
+  [10, 0x54],
+  [13, 0x3a],
+  [16, 0x3a],
+];
+const DAYS_A_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /** The writer of a well-known type in JSON, or undefined when the type has JSON like any other. */
 export function wellKnownWriter({ typeName }: DescMessage): MessageWriter | undefined {
@@ -131,4 +148,136 @@ function pathInJson(path: unknown): string {
     throw unusual;
   }
   return camel;
+}
+
+/** The reader of a well-known type in JSON, or undefined when the type has JSON like any other. */
+export function wellKnownReader(desc: DescMessage): ((input: JsonInput) => Properties) | undefined {
+  const fill = fillers[desc.typeName];
+  if (fill === undefined) {
+    return undefined;
+  }
+  const make = blankMaker(desc);
+  return (input) => {
+    const message = make();
+    input.enter();
+    fill(message, input);
+    input.leave();
+    return message;
+  };
+}
+
+const fillers: Readonly<Record<string, (message: Properties, input: JsonInput) => void>> = {
+  'google.protobuf.Timestamp': readTimestamp,
+  'google.protobuf.Duration': readDuration,
+  'google.protobuf.FieldMask': (message, input) => {
+    const text = input.string();
+    if (text.includes('_')) {
+      throw unusual;
+    }
+    message.paths = text === '' ? [] : text.split(',').map(protoSnakeCase);
+  },
+};
+
+/** Takes times in UTC only: with another offset, or on a day that the month does not have, they are left to the library. */
+function readTimestamp(message: Properties, input: JsonInput): void {
+  input.take(QUOTE);
+  const { bytes, at } = input;
+  const year = number(bytes, at, 4);
+  const month = number(bytes, at + 5, 2);
+  const day = number(bytes, at + 8, 2);
+  const hour = number(bytes, at + 11, 2);
+  const minute = number(bytes, at + 14, 2);
+  const second = number(bytes, at + 17, 2);
+  for (const [place, byte] of BETWEEN) {
+    if (bytes[at + place] !== byte) {
+      throw unusual;
+    }
+  }
+  const days = DAYS_A_MONTH[month - 1];
+  if (year === 0 || days === undefined || day === 0 || day > days || hour > 23 || minute > 59 || second > 59) {
+    throw unusual;
+  }
+  if (month === 2 && day === 29 && (year % 4 !== 0 || (year % 100 === 0 && year % 400 !== 0))) {
+    throw unusual;
+  }
+  input.at = at + 19;
+  message.nanos = nanosOf(input);
+  if (bytes[input.at] !== UPPER_Z || bytes[input.at + 1] !== QUOTE) {
+    throw unusual;
+  }
+  input.at += 2;
+  message.seconds = bigOf(dayNumber(year, month, day) * SECONDS_A_DAY + hour * 3_600 + minute * 60 + second);
+}
+
+function readDuration(message: Properties, input: JsonInput): void {
+  input.take(QUOTE);
+  const { bytes } = input;
+  const negative = bytes[input.at] === MINUS;
+  const start = negative ? input.at + 1 : input.at;
+  let end = start;
+  while (isDigit(bytes[end])) {
+    end++;
+  }
+  if (end === start || end - start > 12) {
+    throw unusual;
+  }
+  const seconds = number(bytes, start, end - start);
+  if (seconds > Number(LONGEST_SECONDS)) {
+    throw unusual;
+  }
+  input.at = end;
+  message.seconds = bigOf(negative ? -seconds : seconds);
+  if (bytes[end] === DOT) {
+    const nanos = nanosOf(input);
+    message.nanos = negative ? -nanos : nanos;
+  }
+  if (bytes[input.at] !== LOWER_S || bytes[input.at + 1] !== QUOTE) {
+    throw unusual;
+  }
+  input.at += 2;
+}
+
+/** A fraction of a second, if there is one, in nanoseconds: one to nine digits. */
+function nanosOf(input: JsonInput): number {
+  const { bytes, at } = input;
+  if (bytes[at] !== DOT) {
+    return 0;
+  }
+  let end = at + 1;
+  while (isDigit(bytes[end])) {
+    end++;
+  }
+  const count = end - at - 1;
+  if (count === 0 || count > 9) {
+    throw unusual;
+  }
+  input.at = end;
+  return number(bytes, at + 1, count) * 10 ** (9 - count);
+}
+
+/** The number in `count` digits. */
+function number(bytes: Uint8Array, at: number, count: number): number {
+  let value = 0;
+  for (let index = at; index < at + count; index++) {
+    const byte = bytes[index];
+    if (byte === undefined || !isDigit(byte)) {
+      throw unusual;
+    }
+    value = value * 10 + byte - ZERO;
+  }
+  return value;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
+}
+
+/** Days from 1970-01-01: Howard Hinnant's days_from_civil. */
+function dayNumber(year: number, month: number, day: number): number {
+  const shifted = month <= 2 ? year - 1 : year;
+  const era = Math.floor(shifted / 400);
+  const yearOfEra = shifted - era * 400;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * DAYS_AN_ERA + dayOfEra - DAYS_TO_1970;
 }
