@@ -3,6 +3,9 @@
  * the engine's decoder, up to about a dozen; beyond it, the decoder is.
  */
 
+/** Up to here it is quicker to look at each byte than to call the engine. */
+export const SHORT_TEXT = 12;
+
 const from = String.fromCharCode;
 
 /** The string in `length` bytes from `at`, all of them below 0x80. */

@@ -10,11 +10,7 @@ import type { Output } from './output.ts';
 import { type MessageWriter, type ValueWriter, whenSet } from './presence.ts';
 import { unusual } from './unusual.ts';
 import { arrayOf, int32, uint32 } from './values.ts';
-
-const VARINT = 0;
-const FIXED64 = 1;
-const DELIMITED = 2;
-const FIXED32 = 5;
+import { DELIMITED, wireTypeOf } from './wire-type.ts';
 
 const compiled = new WeakMap<DescMessage, MessageWriter>();
 
@@ -190,24 +186,6 @@ function scalarOf(field: DescField): Scalar {
   return field.scalar === undefined
     ? { type: ScalarType.INT32, asString: false }
     : { type: field.scalar, asString: 'longAsString' in field && field.longAsString };
-}
-
-function wireTypeOf(type: ScalarType): number {
-  switch (type) {
-    case ScalarType.BYTES:
-    case ScalarType.STRING:
-      return DELIMITED;
-    case ScalarType.DOUBLE:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return FIXED64;
-    case ScalarType.FLOAT:
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-      return FIXED32;
-    default:
-      return VARINT;
-  }
 }
 
 function scalarWriter({ type, asString }: Scalar): ValueWriter {

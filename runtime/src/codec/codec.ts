@@ -12,7 +12,9 @@ import {
   toBinary,
   toJsonString,
 } from '@bufbuild/protobuf';
+import { binaryReader } from './binary-decode.ts';
 import { messageWriter } from './binary-encode.ts';
+import { BinaryInput } from './binary-input.ts';
 import { isBare, isPlain, isPlainInJson, type Properties } from './fields.ts';
 import { jsonReader } from './json-decode.ts';
 import { jsonWriter } from './json-encode.ts';
@@ -51,6 +53,7 @@ export type Codec<Desc extends DescMessage> = {
 
 const codecs = new WeakMap<DescMessage, unknown>();
 const output = new Output();
+const binaryInput = new BinaryInput();
 const jsonInput = new JsonInput();
 const utf8 = new TextEncoder();
 const text = new TextDecoder();
@@ -63,7 +66,7 @@ export function codecOf<Desc extends DescMessage>(desc: Desc): Codec<Desc> {
   }
   const codec: Codec<Desc> = {
     encode: isPlain(desc) ? binaryEncoder(desc) : slow.encode(desc),
-    decode: (bytes) => fromBinary(desc, bytes),
+    decode: isPlain(desc) && isBare(desc) ? binaryDecoder(desc) : slow.decode(desc),
     encodeJson: isPlainInJson(desc) ? jsonEncoder(desc) : slow.encodeJson(desc),
     decodeJson: isPlainInJson(desc) && isBare(desc) ? jsonDecoder(desc) : slow.decodeJson(desc),
   };
@@ -83,6 +86,10 @@ const slow = {
       whole.set(bytes, reservedBytes);
       return whole;
     };
+  },
+
+  decode<Desc extends DescMessage>(desc: Desc): Codec<Desc>['decode'] {
+    return (bytes) => fromBinary(desc, bytes);
   },
 
   encodeJson<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encodeJson'] {
@@ -107,6 +114,21 @@ function binaryEncoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['encod
     } catch {
       output.discard();
       return slowly(message, reservedBytes);
+    }
+  };
+}
+
+function binaryDecoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['decode'] {
+  const read = binaryReader(desc);
+  const slowly = slow.decode(desc);
+  return (bytes) => {
+    try {
+      binaryInput.start(bytes);
+      const message = read(binaryInput, bytes.length);
+      binaryInput.finish();
+      return message as unknown as MessageShape<Desc>;
+    } catch {
+      return slowly(bytes);
     }
   };
 }
