@@ -5,7 +5,7 @@
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { execute, goProgram, root, SUITE } from './go-programs.ts';
+import { execute, goProgram, hasGo, root, SUITE } from './go-programs.ts';
 
 const folder = join(import.meta.dirname, '.weft');
 const generated = join(folder, 'gen');
@@ -17,6 +17,8 @@ export async function prepareSuite(): Promise<string | undefined> {
   if (runner === undefined) return undefined;
   const has = await readFile(stamp, 'utf8').catch(() => undefined);
   if (has !== SUITE.version) {
+    // Whoever has the runner from elsewhere may still have no Go to fetch its protos.
+    if (!(await hasGo())) return undefined;
     await generate();
     await writeFile(stamp, SUITE.version);
   }
