@@ -15,6 +15,8 @@ import {
 import { acceptedMessage, blobs, ORDERS, orderRequests, WATCHED_ORDERS } from '../orders.ts';
 
 const ENVELOPE_BYTES = 5;
+const HEADER_VARIATIONS = 61;
+const TRACE_ID = 0x0af7651916cd43dd8448eb211c80319cn;
 
 export type Protocol = 'grpc' | 'connect-json';
 
@@ -38,7 +40,8 @@ export type Call = {
 
 /** A call as bytes. */
 export type PreparedCall = {
-  readonly headers: readonly string[];
+  /** Names and values, in as many variations as there are of what differs from call to call. */
+  readonly headers: readonly (readonly string[])[];
   readonly bodies: readonly Buffer[];
   /** The right answer to each, message by message, enveloped where the protocol has envelopes. */
   readonly answers: readonly (readonly Buffer[])[];
@@ -51,24 +54,28 @@ export type PreparedCall = {
 export function prepare(call: Call, authority: string): PreparedCall {
   const service = call.checked === true ? CheckedOrderService : OrderService;
   const messages = call.rpc === 'EchoBlob' ? blobMessages(call.blobBytes ?? 0) : orders(call);
-  const headers = [':method', 'POST', ':scheme', 'http', ':authority', authority];
-  headers.push(':path', `/${service.typeName}/${call.rpc}`);
-  if (call.protocol === 'grpc') {
-    headers.push('te', 'trailers', 'content-type', 'application/grpc+proto', 'user-agent', 'weft-bench');
-    if (call.deadline !== false) {
-      headers.push('grpc-timeout', `${DEADLINE_MS}m`);
-    }
-  } else {
-    headers.push('content-type', 'application/json', 'user-agent', 'weft-bench', 'connect-protocol-version', '1');
-    if (call.deadline !== false) {
-      headers.push('connect-timeout-ms', String(DEADLINE_MS));
-    }
-  }
-  if (call.trace !== undefined) {
-    const flags = call.trace === 'sampled' ? '01' : '00';
-    headers.push('traceparent', `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`);
-  }
+  const headers = Array.from({ length: HEADER_VARIATIONS }, (_, variation) => [
+    ...[':method', 'POST', ':scheme', 'http', ':authority', authority, ':path', `/${service.typeName}/${call.rpc}`],
+    ...(call.protocol === 'grpc'
+      ? ['te', 'trailers', 'content-type', 'application/grpc+proto', 'user-agent', 'weft-bench']
+      : ['content-type', 'application/json', 'user-agent', 'weft-bench', 'connect-protocol-version', '1']),
+    ...changingHeaders(call, variation),
+  ]);
   return { headers, ...(call.protocol === 'grpc' ? inGrpc(messages, call) : inJson(messages)) };
+}
+
+/** What differs from call to call: less is left of a caller's deadline each time, and each has a trace of its own. */
+function changingHeaders({ protocol, deadline, trace }: Call, variation: number): string[] {
+  const headers: string[] = [];
+  const timeoutMs = DEADLINE_MS - variation;
+  if (deadline !== false) {
+    headers.push(...(protocol === 'grpc' ? ['grpc-timeout', `${timeoutMs}m`] : ['connect-timeout-ms', `${timeoutMs}`]));
+  }
+  if (trace !== undefined) {
+    const traceId = (TRACE_ID + BigInt(variation)).toString(16).padStart(32, '0');
+    headers.push('traceparent', `00-${traceId}-b7ad6b7169203331-${trace === 'sampled' ? '01' : '00'}`);
+  }
+  return headers;
 }
 
 /** Encodes and compares the messages of one RPC. */

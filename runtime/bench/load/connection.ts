@@ -4,7 +4,7 @@
  */
 
 import { connect, type Socket } from 'node:net';
-import { AnswerHeaders, type RequestBlock } from './hpack.ts';
+import { AnswerHeaders, type RequestBlocks } from './hpack.ts';
 
 /** What came back. */
 export type Answer = {
@@ -34,7 +34,7 @@ const CONNECTION_WINDOW_BYTES = 1_024 * 1_024 * 1_024;
 
 export class Connection {
   readonly #socket: Socket;
-  readonly #block: RequestBlock;
+  readonly #blocks: RequestBlocks;
   readonly #streams = new Map<number, Stream>();
   readonly #headers = new AnswerHeaders();
   /** Calls that wait until the server takes another. */
@@ -51,9 +51,9 @@ export class Connection {
   #blockParts: Buffer[] = [];
   #failure: string | undefined;
 
-  private constructor(socket: Socket, block: RequestBlock) {
+  private constructor(socket: Socket, blocks: RequestBlocks) {
     this.#socket = socket;
-    this.#block = block;
+    this.#blocks = blocks;
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('error', (error) => this.#fail(error.message));
     socket.on('close', () => this.#fail('the connection was closed'));
@@ -66,15 +66,15 @@ export class Connection {
     this.#write(windowUpdate(CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES));
   }
 
-  /** Dials `host:port`; every request will have these headers. */
-  static async open(address: string, block: RequestBlock): Promise<Connection> {
+  /** Dials `host:port`; requests will have these headers in turn. */
+  static async open(address: string, blocks: RequestBlocks): Promise<Connection> {
     const [host = '', port = ''] = address.split(':');
     const socket = connect({ host, port: Number(port), noDelay: true });
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
-    return new Connection(socket, block);
+    return new Connection(socket, blocks);
   }
 
   /** Why no call can be made any more. */
@@ -104,12 +104,16 @@ export class Connection {
     const id = this.#nextId;
     this.#nextId += 2;
     this.#streams.set(id, { answer, done, windowBytes: this.#streamWindowBytes });
-    const block = id === 1 ? this.#block.first : this.#block.later;
-    this.#write(frame(FRAME.headers, FLAG.endHeaders, id, block));
+    this.#write(frame(FRAME.headers, FLAG.endHeaders, id, this.#headersOf(id)));
     const waiting = { id, rest: body };
     if (this.#waiting.length > 0 || this.#windowBytes <= 0 || !this.#sendBody(waiting)) {
       this.#waiting.push(waiting);
     }
+  }
+
+  #headersOf(id: number): Buffer {
+    const { first, later } = this.#blocks;
+    return id === 1 ? first : (later[((id - 1) / 2) % later.length] ?? first);
   }
 
   /** Ends the connection; open calls fail. */

@@ -69,41 +69,45 @@ function huffmanDecoded(bytes: Buffer): string {
   return text;
 }
 
-/** A block of request headers: as the first request of a connection has it, and as all others do. */
-export type RequestBlock = { readonly first: Buffer; readonly later: Buffer };
+/** Blocks of request headers: as the first request of a connection has it, and as all others do, in turn. */
+export type RequestBlocks = { readonly first: Buffer; readonly later: readonly Buffer[] };
+
+type Pair = { readonly name: string; readonly value: string };
 
 /**
- * Encodes pairs of names and values.
+ * Encodes headers, each variation of which has the same names in the same order.
  *
- * @param changing names whose values a client would not put in its table, since they differ from call to call.
+ * @param changing names whose values differ, which a client would not put in its table.
  */
-export function requestBlock(headers: readonly string[], changing: ReadonlySet<string>): RequestBlock {
-  const pairs = Array.from({ length: headers.length / 2 }, (_, index) => ({
-    name: headers[2 * index] ?? '',
-    value: headers[2 * index + 1] ?? '',
-  }));
-  const isInStaticTable = ({ name, value }: { name: string; value: string }) => staticIndex(name, value) !== undefined;
-  const indexed = pairs.filter((pair) => !changing.has(pair.name) && !isInStaticTable(pair));
-  const encode = (literally: boolean): Buffer =>
+export function requestBlocks(
+  variations: readonly (readonly string[])[],
+  changing: ReadonlySet<string>,
+): RequestBlocks {
+  const pairsOf = (headers: readonly string[]): Pair[] =>
+    Array.from({ length: headers.length / 2 }, (_, index) => ({
+      name: headers[2 * index] ?? '',
+      value: headers[2 * index + 1] ?? '',
+    }));
+  const [first = []] = variations.map(pairsOf);
+  const names = first
+    .filter(({ name, value }) => !changing.has(name) && staticIndex(name, value) === undefined)
+    .map(({ name }) => name);
+  const encode = (pairs: readonly Pair[], isFirst: boolean): Buffer =>
     Buffer.concat(
-      pairs.map((pair) => {
-        const known = staticIndex(pair.name, pair.value);
+      pairs.map(({ name, value }) => {
+        const known = staticIndex(name, value);
+        const position = names.indexOf(name);
         if (known !== undefined) {
           return Buffer.from([0x80 | known]);
         }
-        const position = indexed.indexOf(pair);
-        if (position >= 0 && !literally) {
+        if (position >= 0 && !isFirst) {
           // The last that was entered is the first of the table.
-          return Buffer.from([0x80 | (STATIC_NAMES.length + indexed.length - position)]);
+          return Buffer.from([0x80 | (STATIC_NAMES.length + names.length - position)]);
         }
-        return Buffer.concat([
-          Buffer.from([position >= 0 ? 0x40 : 0]),
-          plainString(pair.name),
-          plainString(pair.value),
-        ]);
+        return Buffer.concat([Buffer.from([position >= 0 ? 0x40 : 0]), plainString(name), plainString(value)]);
       }),
     );
-  return { first: encode(true), later: encode(false) };
+  return { first: encode(first, true), later: variations.map((headers) => encode(pairsOf(headers), false)) };
 }
 
 function staticIndex(name: string, value: string): number | undefined {
