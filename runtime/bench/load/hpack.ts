@@ -1,6 +1,6 @@
 /**
- * As much of HPACK (RFC 7541) as the load needs: request headers are encoded once, the way a client does that sends the same
- * ones again and again, and of an answer's headers the two statuses are read.
+ * As much of HPACK (RFC 7541) as the load needs: headers are encoded once, requests the way a client does that sends the same
+ * ones again and again, and what the other side sends is read, with its table and Huffman's code.
  */
 
 /** RFC 7541, appendix A; the values of the entries that have one and are of use here. */
@@ -110,6 +110,11 @@ export function requestBlocks(
   return { first: encode(first, true), later: variations.map((headers) => encode(pairsOf(headers), false)) };
 }
 
+/** Encodes headers without entering them into the table, so that the block holds at any time. */
+export function headerBlock(headers: readonly string[]): Buffer {
+  return requestBlocks([headers], new Set(headers)).first;
+}
+
 function staticIndex(name: string, value: string): number | undefined {
   for (const [index, text] of STATIC_VALUES) {
     if (text === value && STATIC_NAMES[index - 1] === name) {
@@ -130,8 +135,8 @@ function plainString(text: string): Buffer {
 
 type Entry = { readonly name: string; readonly value: string };
 
-/** Reads blocks of answer headers, in the order in which they came over one connection. */
-export class AnswerHeaders {
+/** Reads blocks of headers, in the order in which they came over one connection. */
+export class HeaderReader {
   /** The newest first. */
   readonly #table: Entry[] = [];
   #tableBytes = 0;
@@ -174,7 +179,7 @@ export class AnswerHeaders {
         ? this.#table[index - STATIC_NAMES.length - 1]
         : { name, value: STATIC_VALUES.get(index) ?? '' };
     if (entry === undefined) {
-      throw new Error(`an answer names header ${index} of a table of ${this.#table.length}`);
+      throw new Error(`a block names header ${index} of a table of ${this.#table.length}`);
     }
     return entry;
   }
