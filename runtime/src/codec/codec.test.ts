@@ -62,7 +62,7 @@ describe.each(types.map((desc) => [desc.typeName, desc] as const))('%s', (_, des
 
   test('is read from broken binary as the library reads it', () => {
     sameForAll((random) => {
-      const bytes = mutated(binaryOf(desc, random), random);
+      const bytes = inSomeForm(mutated(binaryOf(desc, random), random), random);
       return [outcomeOf(() => codec.decode(bytes)), outcomeOf(() => fromBinary(desc, bytes))];
     });
   });
@@ -93,7 +93,7 @@ describe.each(types.map((desc) => [desc.typeName, desc] as const))('%s', (_, des
 
   test('is read from broken JSON as the library reads it', () => {
     sameForAll((random) => {
-      const bytes = mutated(jsonOf(desc, random), random);
+      const bytes = inSomeForm(mutated(jsonOf(desc, random), random), random);
       return [outcomeOf(() => codec.decodeJson(bytes)), outcomeOf(() => fromJson(bytes))];
     });
   });
@@ -101,7 +101,10 @@ describe.each(types.map((desc) => [desc.typeName, desc] as const))('%s', (_, des
 
 /** A message of the type in binary. */
 function binaryOf(desc: DescMessage, random: Random): Uint8Array {
-  return firstOf(() => toBinary(desc, sample(desc, random)));
+  return inSomeForm(
+    firstOf(() => toBinary(desc, sample(desc, random))),
+    random,
+  );
 }
 
 /** A message of the type in JSON, indented or not, by either kind of name. */
@@ -111,7 +114,16 @@ function jsonOf(desc: DescMessage, random: Random): Uint8Array {
     enumAsInteger: random.chance(4),
     prettySpaces: random.of([0, 0, 2]),
   };
-  return utf8.encode(firstOf(() => toJsonString(desc, sample(desc, random), options)));
+  return inSomeForm(utf8.encode(firstOf(() => toJsonString(desc, sample(desc, random), options))), random);
+}
+
+/** The same bytes, as a Buffer or not, alone in their memory or not. */
+function inSomeForm(bytes: Uint8Array, random: Random): Uint8Array {
+  const all = new Uint8Array(bytes.length + 16).fill(0x31);
+  const before = random.of([0, 3, 16]);
+  all.set(bytes, before);
+  const part = all.subarray(before, before + bytes.length);
+  return random.of([bytes, part, Buffer.from(part), Buffer.from(all.buffer, before, bytes.length)]);
 }
 
 /** The first that does not fail: not every message can be written. */

@@ -125,10 +125,11 @@ function binaryDecoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['decod
     try {
       binaryInput.start(bytes);
       const message = read(binaryInput, bytes.length);
-      binaryInput.finish();
       return message as unknown as MessageShape<Desc>;
     } catch {
       return slowly(bytes);
+    } finally {
+      binaryInput.finish();
     }
   };
 }
@@ -161,6 +162,8 @@ function jsonDecoder<Desc extends DescMessage>(desc: Desc): Codec<Desc>['decodeJ
       return message as unknown as MessageShape<Desc>;
     } catch {
       return slowly(bytes);
+    } finally {
+      jsonInput.finish();
     }
   };
 }

@@ -7,7 +7,7 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { blankMaker } from './blank.ts';
 import { byNumber, type Properties } from './fields.ts';
-import type { JsonInput } from './json-input.ts';
+import { isLong, type JsonInput } from './json-input.ts';
 import { unusual } from './unusual.ts';
 import { wellKnownReader } from './well-known-json.ts';
 
@@ -199,11 +199,8 @@ function isPlainKey(type: ScalarType, key: string): boolean {
     case ScalarType.UINT32:
     case ScalarType.FIXED32:
       return String(Number(key) >>> 0) === key;
-    case ScalarType.UINT64:
-    case ScalarType.FIXED64:
-      return /^(?:0|[1-9]\d{0,18})$/.test(key);
     default:
-      return /^(?:0|-?[1-9]\d{0,17})$/.test(key);
+      return /^(?:0|-?[1-9]\d{0,19})$/.test(key) && isLong(BigInt(key), isSigned(type));
   }
 }
 
@@ -294,7 +291,7 @@ function scalarReader(type: ScalarType, asString: boolean): ValueReader {
         return value;
       };
     default: {
-      const signed = type !== ScalarType.UINT64 && type !== ScalarType.FIXED64;
+      const signed = isSigned(type);
       return asString ? (input) => bigText(input, signed) : (input) => input.big(signed);
     }
   }
@@ -322,9 +319,13 @@ function bigText(input: JsonInput, signed: boolean): string {
     throw unusual;
   }
   const text = input.digits();
-  const value = BigInt(text);
-  if ((signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value)) !== value) {
+  if (!isLong(BigInt(text), signed)) {
     throw unusual;
   }
   return text;
+}
+
+/** Whether a type of 64 bits has a sign. */
+function isSigned(type: ScalarType): boolean {
+  return type !== ScalarType.UINT64 && type !== ScalarType.FIXED64;
 }

@@ -6,6 +6,7 @@
 
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import { byNumber, type Properties } from './fields.ts';
+import { wordOf } from './output.ts';
 import { type MessageWriter, type ValueWriter, whenSet } from './presence.ts';
 import { unusual } from './unusual.ts';
 import { arrayOf, int32, uint32 } from './values.ts';
@@ -18,6 +19,8 @@ const CLOSE_ARRAY = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const QUOTE = 0x22;
+const TRUE = wordOf('true');
+const FALSE = wordOf('false');
 
 const compiled = new WeakMap<DescMessage, MessageWriter>();
 
@@ -59,7 +62,7 @@ export function jsonWriter(desc: DescMessage): MessageWriter {
 }
 
 function fieldWriter(field: DescField): MessageWriter {
-  const name = Buffer.from(`,${JSON.stringify(field.jsonName)}:`);
+  const name = wordOf(`,${JSON.stringify(field.jsonName)}:`);
   const { localName } = field;
   const write = valueWriter(field);
   switch (field.fieldKind) {
@@ -69,7 +72,7 @@ function fieldWriter(field: DescField): MessageWriter {
         if (items.length === 0) {
           return;
         }
-        out.copy(name);
+        out.word(name);
         const { at } = out;
         for (let index = 0; index < items.length; index++) {
           out.byte(COMMA);
@@ -85,7 +88,7 @@ function fieldWriter(field: DescField): MessageWriter {
         if (keys.length === 0) {
           return;
         }
-        out.copy(name);
+        out.word(name);
         const { at } = out;
         for (const key of keys) {
           out.byte(COMMA);
@@ -98,7 +101,7 @@ function fieldWriter(field: DescField): MessageWriter {
       };
     default:
       return whenSet(field, (value, out) => {
-        out.copy(name);
+        out.word(name);
         write(value, out);
       });
   }
@@ -115,15 +118,15 @@ function valueWriter(field: DescField): ValueWriter {
 /** Enum values by name; those that have none, as numbers. */
 function enumWriter({ values, value: byNumber }: DescEnum): ValueWriter {
   const names = new Map(
-    values.map(({ number }) => [number, Buffer.from(JSON.stringify(byNumber[number]?.jsonName ?? number))]),
+    values.map(({ number }) => [number, wordOf(JSON.stringify(byNumber[number]?.jsonName ?? number))]),
   );
   return (value, out) => {
     const number = int32(value);
     const name = names.get(number);
     if (name === undefined) {
-      out.ascii(String(number));
+      out.decimal(number);
     } else {
-      out.copy(name);
+      out.word(name);
     }
   };
 }
@@ -142,7 +145,7 @@ function scalarWriter(type: ScalarType): ValueWriter {
         if (typeof value !== 'boolean') {
           throw unusual;
         }
-        out.ascii(value ? 'true' : 'false');
+        out.word(value ? TRUE : FALSE);
       };
     case ScalarType.BYTES:
       return (value, out) => {
@@ -164,16 +167,16 @@ function scalarWriter(type: ScalarType): ValueWriter {
       };
     case ScalarType.UINT32:
     case ScalarType.FIXED32:
-      return (value, out) => out.ascii(String(uint32(value)));
+      return (value, out) => out.decimal(uint32(value));
     case ScalarType.INT32:
     case ScalarType.SINT32:
     case ScalarType.SFIXED32:
-      return (value, out) => out.ascii(String(int32(value)));
+      return (value, out) => out.decimal(int32(value));
     default:
       return (value, out) => {
         if (typeof value === 'bigint') {
           out.byte(QUOTE);
-          out.ascii(value.toString());
+          out.bigDecimal(value);
           out.byte(QUOTE);
         } else if (typeof value === 'string') {
           out.quoted(value);

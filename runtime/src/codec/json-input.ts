@@ -41,6 +41,11 @@ export function bigOf(value: number): bigint {
   return long.getBigInt64(0, true);
 }
 
+/** Whether a whole number fits 64 bits. */
+export function isLong(value: bigint, signed: boolean): boolean {
+  return (signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value)) === value;
+}
+
 /** What is being read. All methods throw `unusual` when it is something else than they are for. */
 export class JsonInput {
   bytes: Buffer = EMPTY;
@@ -58,6 +63,10 @@ export class JsonInput {
     if (this.next() !== undefined) {
       throw unusual;
     }
+  }
+
+  /** Lets go of the bytes. */
+  finish(): void {
     this.bytes = EMPTY;
   }
 
@@ -252,7 +261,7 @@ export class JsonInput {
   }
 
   #inRange(value: bigint, signed: boolean): bigint {
-    if ((signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value)) !== value) {
+    if (!isLong(value, signed)) {
       throw unusual;
     }
     return value;

@@ -11,14 +11,34 @@ const SHARED_BYTES = 4 * 1024;
 /** What is added to the memory of a long message beyond what it is known to need: the fields behind a long one. */
 const SPARE_BYTES = 1024;
 /** Up to here a loop over the characters is quicker than a call into the engine. */
-const SHORT_STRING = 10;
+const SHORT_STRING = 24;
 
 /** The same, where each character is also looked at for whether JSON has to escape it. */
 const SHORT_JSON = 40;
 const QUOTE = 0x22;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+/** 1 and nine zeros: what has fewer digits can be divided without fractions. */
+const NINE_DIGITS = 1_000_000_000;
+/** The upper half of the largest whole number that a number holds for certain. */
+const MOST_HIGH = 2 ** 20;
 const BACKSLASH = 0x5c;
 
 const int64 = new DataView(new ArrayBuffer(8));
+
+/** Bytes that are written often, by four. */
+export type Word = { readonly length: number; readonly parts: Int32Array };
+
+/** A text as a word. */
+export function wordOf(text: string): Word {
+  const bytes = Buffer.from(text);
+  const padded = Buffer.alloc(Math.ceil(bytes.length / 4) * 4);
+  padded.set(bytes);
+  return {
+    length: bytes.length,
+    parts: Int32Array.from({ length: padded.length / 4 }, (_, index) => padded.readInt32LE(index * 4)),
+  };
+}
 
 /**
  * Where messages are written, one at a time: `start`, then the writes, then `finish`. Writing may be given up at any
@@ -43,10 +63,6 @@ export class Output {
     if (this.#busy) {
       return false;
     }
-    this.#busy = true;
-    if (this.bytes !== this.#slab) {
-      this.#use(this.#slab);
-    }
     if (this.#start + SHARED_BYTES > SLAB_BYTES) {
       this.#slab = Buffer.alloc(SLAB_BYTES);
       this.#use(this.#slab);
@@ -59,6 +75,8 @@ export class Output {
       this.bytes.fill(0, this.at, this.at + reserved);
       this.at += reserved;
     }
+    // Last, for what fails above leaves nothing to give up.
+    this.#busy = true;
     return true;
   }
 
@@ -239,15 +257,60 @@ export class Output {
     this.at = at + length;
   }
 
-  /** A copy of a few bytes; many are better `raw`. */
-  copy(value: Uint8Array): void {
-    const { length } = value;
-    this.room(length);
-    const { bytes, at } = this;
-    for (let index = 0; index < length; index++) {
-      bytes[at + index] = value[index] as number;
+  /** A word that is known ahead. */
+  word({ length, parts }: Word): void {
+    // The last part may reach beyond the word; what comes next is written over that.
+    this.room(length + 3);
+    const { at } = this;
+    const view = this.#view;
+    for (let index = 0; index < parts.length; index++) {
+      view.setInt32(at + index * 4, parts[index] as number, true);
     }
     this.at = at + length;
+  }
+
+  /** A whole number that a number holds for certain, in decimal. */
+  decimal(value: number): void {
+    if (value < 0) {
+      this.byte(MINUS);
+      this.decimal(-value);
+    } else if (value < 10) {
+      this.byte(ZERO + value);
+    } else if (value < NINE_DIGITS) {
+      let count = 2;
+      for (let power = 100; power <= value; power *= 10) {
+        count++;
+      }
+      this.padded(value, count);
+    } else {
+      const high = Math.floor(value / NINE_DIGITS);
+      this.decimal(high);
+      this.padded(value - high * NINE_DIGITS, 9);
+    }
+  }
+
+  /** A whole number of exactly `count` digits, nine at most, with zeros before it. */
+  padded(value: number, count: number): void {
+    this.room(count);
+    const { bytes, at } = this;
+    let rest = value;
+    for (let index = at + count - 1; index >= at; index--) {
+      const next = (rest / 10) | 0;
+      bytes[index] = ZERO + rest - next * 10;
+      rest = next;
+    }
+    this.at = at + count;
+  }
+
+  /** An integer of any size in decimal; those of up to 53 bits the quick way. */
+  bigDecimal(value: bigint): void {
+    int64.setBigInt64(0, value, true);
+    const high = int64.getInt32(4, true);
+    if (high < -MOST_HIGH || high > MOST_HIGH || int64.getBigInt64(0, true) !== value) {
+      this.ascii(value.toString());
+    } else {
+      this.decimal(high * 2 ** 32 + int64.getUint32(0, true));
+    }
   }
 
   /** A string of JSON, in UTF-8: as JSON.stringify writes it. */

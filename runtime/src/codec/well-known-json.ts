@@ -29,15 +29,17 @@ const MINUS = 0x2d;
 const DOT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
+const COLON = 0x3a;
 const LOWER_S = 0x73;
+const UPPER_T = 0x54;
 const UPPER_Z = 0x5a;
 /** `YYYY-MM-DDTHH:MM:SS`: what stands between its numbers, by place. */
 const BETWEEN: readonly (readonly [place: number, byte: number])[] = [
-  [4, 0x2d],
-  [7, 0x2d],
-  [10, 0x54],
-  [13, 0x3a],
-  [16, 0x3a],
+  [4, MINUS],
+  [7, MINUS],
+  [10, UPPER_T],
+  [13, COLON],
+  [16, COLON],
 ];
 const DAYS_A_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
@@ -79,18 +81,18 @@ function writeTimestamp(seconds: unknown, nanos: number, out: Output): void {
   const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
   const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
   const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-  out.ascii('"');
-  digits(year, 4, out);
-  out.ascii('-');
-  digits(month, 2, out);
-  out.ascii('-');
-  digits(dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1, 2, out);
-  out.ascii('T');
-  digits(Math.floor(second / 3_600), 2, out);
-  out.ascii(':');
-  digits(Math.floor(second / 60) % 60, 2, out);
-  out.ascii(':');
-  digits(second % 60, 2, out);
+  out.byte(QUOTE);
+  out.padded(year, 4);
+  out.byte(MINUS);
+  out.padded(month, 2);
+  out.byte(MINUS);
+  out.padded(dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1, 2);
+  out.byte(UPPER_T);
+  out.padded(Math.floor(second / 3_600), 2);
+  out.byte(COLON);
+  out.padded(Math.floor(second / 60) % 60, 2);
+  out.byte(COLON);
+  out.padded(second % 60, 2);
   fraction(nanos, out);
   out.ascii('Z"');
 }
@@ -105,9 +107,9 @@ function writeDuration(seconds: unknown, nanos: number, out: Output): void {
   }
   out.byte(QUOTE);
   if (seconds === 0n && nanos < 0) {
-    out.ascii('-');
+    out.byte(MINUS);
   }
-  out.ascii(seconds.toString());
+  out.bigDecimal(seconds);
   fraction(size, out);
   out.ascii('s"');
 }
@@ -117,26 +119,14 @@ function fraction(nanos: number, out: Output): void {
   if (nanos === 0) {
     return;
   }
-  out.ascii('.');
+  out.byte(DOT);
   if (nanos % 1_000_000 === 0) {
-    digits(nanos / 1_000_000, 3, out);
+    out.padded(nanos / 1_000_000, 3);
   } else if (nanos % 1_000 === 0) {
-    digits(nanos / 1_000, 6, out);
+    out.padded(nanos / 1_000, 6);
   } else {
-    digits(nanos, 9, out);
+    out.padded(nanos, 9);
   }
-}
-
-/** A whole number of exactly `count` digits, with zeros before it. */
-function digits(value: number, count: number, out: Output): void {
-  out.room(count);
-  let rest = value;
-  for (let index = count - 1; index >= 0; index--) {
-    const next = Math.floor(rest / 10);
-    out.bytes[out.at + index] = ZERO + rest - next * 10;
-    rest = next;
-  }
-  out.at += count;
 }
 
 function pathInJson(path: unknown): string {
