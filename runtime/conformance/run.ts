@@ -29,7 +29,10 @@ if (selection.help) {
 const lines: string[] = [];
 let good = true;
 for (const mode of selection.modes) {
-  const outcome = await runSuite(mode, selection, (text) => process.stdout.write(text));
+  const outcome = await runSuite(mode, selection, (text) => process.stdout.write(text)).catch((error: Error) => {
+    process.stderr.write(`${mode}: ${error.message}\n`);
+    process.exit(1);
+  });
   if (outcome === undefined) {
     process.stderr.write(`${NO_GO}: install Go, then run this again\n`);
     process.exit(1);

@@ -36,6 +36,7 @@ const SERVERS_MAX = 2;
  *
  * @param onOutput is given what the runner says, as it comes.
  * @returns undefined where there is no Go to build the runner.
+ * @throws Error with what the runner said, when it refused to run or had to be ended.
  */
 export async function runSuite(
   mode: Mode,
@@ -112,7 +113,7 @@ function execute(runner: string, argv: readonly string[], options: Execution): P
 function countsOf(output: string): { passed: number; failed: number } {
   const counts = /^(\d+) passed, (\d+) failed$/m.exec(output);
   if (counts === null) {
-    throw new Error(`the runner did not come to an end:\n${output}`);
+    throw new Error(`the runner did not come to an end, after having said:\n${output}`);
   }
   const [, notRun = '0'] = /^Another (\d+) could not be run/m.exec(output) ?? [];
   return { passed: Number(counts[1]), failed: Number(counts[2]) + Number(notRun) };

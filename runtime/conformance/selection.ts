@@ -72,6 +72,17 @@ export function readSelection(argv: readonly string[]): Selection {
       parallel: { type: 'string', default: '4' },
     },
   });
+  if (values.http1 && !values.http2 && values.protocol.length > 0 && values.protocol.every((name) => name === 'grpc')) {
+    throw new Error('gRPC needs HTTP/2: leave --http1 out, or --protocol grpc');
+  }
+  if (
+    values.http1 &&
+    !values.http2 &&
+    values.stream.length > 0 &&
+    values.stream.every((name) => name.includes('bidi'))
+  ) {
+    throw new Error('bidi streams need HTTP/2: leave --http1 out, or --stream');
+  }
   const modes = MODES.filter((mode) => positionals.length === 0 || positionals.includes(mode));
   known('mode', positionals, MODES);
   return {
