@@ -17,7 +17,7 @@ import { http2Exchange } from './adapter/http2-exchange.ts';
 import type { AlreadyRead } from './adapter/request-body.ts';
 import { clampTimeout, requestedTimeoutMs } from './deadline.ts';
 import { FastCall, type FastLane } from './fast/fast-call.ts';
-import { fastRequest } from './fast/fast-request.ts';
+import { fastRequest, hasBrokenMessage } from './fast/fast-request.ts';
 import { headerBytes, type Limits } from './limits.ts';
 import type { ServedMethod } from './served-method.ts';
 import { ServerCall } from './server-call.ts';
@@ -118,7 +118,10 @@ export class Acceptor {
       return;
     }
     const { fast } = served;
-    const taken = fast !== undefined && this.#options.useFastLane ? fastRequest(served, headers) : undefined;
+    const taken =
+      fast !== undefined && this.#options.useFastLane
+        ? fastRequest(served, headers, this.#options.limits.readMaxBytes)
+        : undefined;
     if (fast === undefined || taken === undefined) {
       this.#adapt(served, http2Exchange(stream, headers, session));
       return;
@@ -140,7 +143,11 @@ export class Acceptor {
     const { headers } = exchange;
     const served = this.#served(headers);
     const isTooMany = request.rawHeaders.length / 2 > this.#options.limits.headerMaxCount;
-    const error = isTooMany ? fail('MESSAGE_TOO_LARGE', 'There are too many request headers.') : undefined;
+    const error = isTooMany
+      ? fail('MESSAGE_TOO_LARGE', 'There are too many request headers.')
+      : headers[':method'] === 'GET' && hasBrokenMessage(headers)
+        ? fail('MALFORMED_REQUEST', 'The message is not base64.')
+        : undefined;
     if (served === undefined || error !== undefined) {
       this.#refuse(exchange, error);
     } else {
@@ -155,11 +162,14 @@ export class Acceptor {
   }
 
   /** Why a request is not even begun; undefined for one that is. */
-  #refusal({ raw, session }: Http2Request): ConnectError | undefined {
+  #refusal({ headers, raw, session }: Http2Request): ConnectError | undefined {
     const { limits } = this.#options;
     if (headerBytes(raw) > limits.headerMaxBytes) {
       // Node advertises the limit but does not hold callers to it.
       return fail('MESSAGE_TOO_LARGE', 'The request headers are too large.');
+    }
+    if (headers[':method'] === 'GET' && hasBrokenMessage(headers)) {
+      return fail('MALFORMED_REQUEST', 'The message is not base64.');
     }
     return session.unsentBytes > limits.unsentMaxBytes
       ? fail('OVERLOADED', 'Earlier answers wait to be read on this connection.', {}, { retryAfterMs: 1_000 })

@@ -4,6 +4,7 @@
  */
 
 import type { IncomingHttpHeaders } from 'node:http2';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { ConnectError } from '@connectrpc/connect';
 import { encodeEnvelope, type UniversalServerResponse } from '@connectrpc/connect/protocol';
 import {
@@ -80,12 +81,16 @@ export function withReason(response: UniversalServerResponse, first: Uint8Array 
       ? retyped(type, findTrailerError(response.trailer))
       : undefined;
   }
-  const isCompressed = response.header?.has('content-encoding') === true;
-  if (response.status !== OK && type === 'application/json' && first !== undefined && !isCompressed) {
-    return retyped(type, errorFromJsonBytes(first, undefined, UNREADABLE));
+  if (response.status !== OK && type === 'application/json' && first !== undefined) {
+    const body = decompressed(first, response.header?.get('content-encoding') ?? null);
+    return retyped(type, errorFromJsonBytes(body, undefined, UNREADABLE));
   }
-  // What is long enough to be compressed has details: without them an error is a sentence.
   return undefined;
+}
+
+/** Our own answer, which is short where it has no details. */
+function decompressed(body: Uint8Array, encoding: string | null): Uint8Array {
+  return encoding === 'gzip' ? gunzipSync(body) : encoding === 'br' ? brotliDecompressSync(body) : body;
 }
 
 /** Thrown for a body that is no error; Connect writes none such. */
@@ -103,7 +108,7 @@ function retyped(contentType: string, error: ConnectError | undefined): TypedAns
 }
 
 function answer(status: number, contentType: string, body: Uint8Array): UniversalServerResponse {
-  const header = new Headers({ 'content-type': contentType });
+  const header = new Headers({ 'content-type': contentType, 'content-length': String(body.byteLength) });
   return { status, header, body: once(body) };
 }
 

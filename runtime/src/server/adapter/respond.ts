@@ -43,16 +43,19 @@ export async function respond(
   const typed: TypedAnswer | undefined = options.isTyped ? withReason(response, chunk.value) : undefined;
   if (typed !== undefined) {
     await chunks?.return?.();
-    await respond(exchange, typed.response, options);
+    await respond(exchange, withHandlersOwn(typed.response, response), options);
     return typed.error;
   }
-  const headers = { ...options.headers, ...answerHeaders(response.header, exchange.httpVersion) };
+  const headers = { ...options.headers, ...answerHeaders(response, exchange) };
   if (chunk.done && isFailure(response.trailer) && !hasHandlersOwn(response.header)) {
-    exchange.beginAndEnd(response.status, { ...headers, ...outgoing(response.trailer) });
+    const { 'grpc-encoding': _nothingToCompress, ...alone } = headers;
+    exchange.beginAndEnd(response.status, { ...alone, ...outgoing(response.trailer) });
     return undefined;
   }
   const { trailer } = response;
-  exchange.begin(response.status, headers, trailer === undefined ? undefined : () => outgoing(trailer));
+  // Trailers may be an interceptor's own; the status is the protocol's.
+  const trailers = () => ({ 'grpc-status': '0', ...outgoing(trailer) });
+  exchange.begin(response.status, headers, trailer === undefined ? undefined : trailers);
   while (!chunk.done && chunks !== undefined) {
     if (!exchange.write(chunk.value)) {
       await until(options.signal, exchange.drained());
@@ -74,11 +77,42 @@ function isFailure(trailer: Headers | undefined): boolean {
   return status !== '0';
 }
 
-/** In HTTP/1.1 the connection may be closed by a header of the answer: Connect does so for what needs HTTP/2. */
-function answerHeaders(headers: Headers | undefined, httpVersion: Exchange['httpVersion']): OutgoingHttpHeaders {
-  const result = outgoing(headers);
-  if (httpVersion === '1.1' && headers?.has('connection')) {
-    result.connection = headers.get('connection') ?? undefined;
+/**
+ * The headers of an answer. Those that the protocol sets are the protocol's, whatever a handler or an interceptor made of them: what the
+ * answer is written in, and how long it is. In HTTP/1.1 the connection may be closed by one, as Connect does for what needs HTTP/2.
+ */
+function answerHeaders({ header, status, trailer }: UniversalServerResponse, exchange: Exchange): OutgoingHttpHeaders {
+  const result = outgoing(header);
+  const contentType = status === OK ? answerType(exchange.headers['content-type']) : undefined;
+  if (contentType !== undefined) {
+    result['content-type'] = contentType;
+  }
+  if (trailer !== undefined) {
+    delete result['content-length'];
+  }
+  if (exchange.httpVersion === '1.1' && header?.has('connection')) {
+    result.connection = header.get('connection') ?? undefined;
   }
   return result;
+}
+
+/** An answer that is nothing but an error, with what the handler set of headers before it. */
+function withHandlersOwn(
+  answer: UniversalServerResponse,
+  { header }: UniversalServerResponse,
+): UniversalServerResponse {
+  const merged = new Headers(header);
+  answer.header?.forEach((value, name) => {
+    merged.set(name, value);
+  });
+  merged.delete('content-encoding');
+  return { ...answer, header: merged };
+}
+
+const OK = 200;
+
+/** The content type of an answer to a request of one; undefined for a request without. */
+function answerType(requestType: string | undefined): string | undefined {
+  const [type] = requestType?.split(';', 1) ?? [];
+  return type?.endsWith('/grpc') || type?.endsWith('/grpc-web') ? `${type}+proto` : type;
 }

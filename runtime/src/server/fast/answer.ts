@@ -21,21 +21,25 @@ import type { FastCall } from './fast-call.ts';
 
 const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': '0' };
 const OK = '200';
+/** Headers that the protocol sets, whatever a handler thinks of them. */
+const PROTOCOLS_OWN = new Set(['content-type', 'content-length']);
 
 /** Writes the answer of a call that went well. @param message for gRPC, with room for an envelope's head in front of it. */
 export function writeAnswer(call: FastCall, message: Uint8Array, isCompressed: boolean): void {
   const { stream, format, context } = call;
   if (format.protocol === 'grpc') {
-    stream.respond(headOf(call, OK, format.contentType), WITH_TRAILERS);
+    stream.respond(headOf(call), WITH_TRAILERS);
     const { trailer } = context;
-    stream.on('wantTrailers', trailer === undefined ? sendOk : () => stream.sendTrailers(outgoing(trailer)));
+    // Trailers may be an interceptor's own; the status is the protocol's.
+    stream.on(
+      'wantTrailers',
+      trailer === undefined ? sendOk : () => stream.sendTrailers({ ...outgoing(trailer), ...OK_TRAILERS }),
+    );
     send(call, seal(message, isCompressed));
     return;
   }
-  const head = headOf(call, OK, format.contentType, isCompressed);
-  addTrailersAsHeaders(head, context.trailer);
-  head.push('content-length', String(message.byteLength));
-  stream.respond(head, WITHOUT_TRAILERS);
+  const body = { status: OK, contentType: format.contentType, bytes: message, isCompressed };
+  stream.respond(plainHead(call, body), WITHOUT_TRAILERS);
   send(call, message);
 }
 
@@ -45,13 +49,13 @@ export function writeError(call: FastCall, error: ConnectError): void {
   const { stream, format, context } = call;
   if (format.protocol === 'grpc') {
     const trailer = setTrailerStatus(new Headers(context.trailer), error);
-    const head = [...headOf(call, OK, format.contentType)];
     if (hasHandlersOwn(context.header)) {
-      stream.respond(head, WITH_TRAILERS);
+      stream.respond(headOf(call), WITH_TRAILERS);
       stream.on('wantTrailers', () => stream.sendTrailers(outgoing(trailer)));
       stream.end();
       return;
     }
+    const head = begin(call, OK, format.contentType);
     push(head, trailer);
     stream.respond(head, HEADERS_ONLY);
     return;
@@ -74,9 +78,7 @@ export function writeError(call: FastCall, error: ConnectError): void {
 }
 
 function writeErrorBody(call: FastCall, status: string, body: Uint8Array, isCompressed: boolean): void {
-  const head = headOf(call, status, 'application/json', isCompressed);
-  addTrailersAsHeaders(head, call.context.trailer);
-  head.push('content-length', String(body.byteLength));
+  const head = plainHead(call, { status, contentType: 'application/json', bytes: body, isCompressed });
   call.stream.respond(head, WITHOUT_TRAILERS);
   send(call, body);
 }
@@ -91,31 +93,24 @@ function send(call: FastCall, bytes: Uint8Array): void {
   call.stream.end(bytes);
 }
 
-/** Status and headers. The plain one is shared by all calls, and nobody may write into it. */
-function headOf(call: FastCall, status: string, contentType: string): readonly string[];
-function headOf(call: FastCall, status: string, contentType: string, isCompressed: boolean): string[];
-function headOf(
-  { format, agreed, context, traceId }: FastCall,
-  status: string,
-  contentType: string,
-  isCompressed?: boolean,
-): readonly string[] {
-  const { header } = context;
-  const isGrpc = isCompressed === undefined;
-  if (isGrpc && header === undefined && agreed.response === null && traceId === undefined) {
+/** Status and headers of an answer. The plain one is shared by all calls, and nobody may write into it. */
+function headOf(call: FastCall): readonly string[] {
+  const { format, agreed, context, traceId } = call;
+  if (context.header === undefined && agreed.response === null && traceId === undefined) {
     return format.head;
   }
-  const head = [':status', status];
-  if (header === undefined) {
-    head.push('content-type', contentType);
-  } else {
-    if (!isGrpc || !header.has('content-type')) {
-      header.set('content-type', contentType);
-    }
-    push(head, header);
+  const head = begin(call, OK, format.contentType);
+  if (agreed.response !== null) {
+    head.push('grpc-encoding', agreed.response.name);
   }
-  if (agreed.response !== null && isCompressed !== false) {
-    head.push(isGrpc ? 'grpc-encoding' : 'content-encoding', agreed.response.name);
+  return head;
+}
+
+/** A head to go on with. */
+function begin({ context, traceId }: FastCall, status: string, contentType: string): string[] {
+  const head = [':status', status, 'content-type', contentType];
+  if (context.header !== undefined) {
+    push(head, context.header);
   }
   if (traceId !== undefined) {
     head.push('x-weft-trace-id', traceId);
@@ -123,17 +118,32 @@ function headOf(
   return head;
 }
 
-function push(head: string[], headers: Headers): void {
-  for (const [name, value] of headers) {
-    if (!isForbidden(name)) {
-      head.push(name, value);
-    }
+/** The head of an answer that is a plain HTTP response. */
+function plainHead(
+  call: FastCall,
+  body: {
+    readonly status: string;
+    readonly contentType: string;
+    readonly bytes: Uint8Array;
+    readonly isCompressed: boolean;
+  },
+): string[] {
+  const head = begin(call, body.status, body.contentType);
+  if (body.isCompressed && call.agreed.response !== null) {
+    head.push('content-encoding', call.agreed.response.name);
   }
+  for (const [name, value] of call.context.trailer ?? []) {
+    head.push(`trailer-${name}`, value);
+  }
+  head.push('content-length', String(body.bytes.byteLength));
+  return head;
 }
 
-function addTrailersAsHeaders(head: string[], trailer: Headers | undefined): void {
-  for (const [name, value] of trailer ?? []) {
-    head.push(`trailer-${name}`, value);
+function push(head: string[], headers: Headers): void {
+  for (const [name, value] of headers) {
+    if (!isForbidden(name) && !PROTOCOLS_OWN.has(name)) {
+      head.push(name, value);
+    }
   }
 }
 

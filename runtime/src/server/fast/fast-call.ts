@@ -157,7 +157,8 @@ export class FastCall extends ServerCall {
   /** Sends an error, unless the call is over. */
   fail(error: unknown): void {
     if (!this.isOver) {
-      this.#finish(this.lane.errorOf(error), EMPTY, false);
+      // On behalf of the call, so that what is logged of it names it.
+      this.#finish(runInCall(this, this.lane.errorOf, error), EMPTY, false);
     }
   }
 
@@ -312,7 +313,7 @@ export class FastCall extends ServerCall {
       }
     } catch (unsendable) {
       // Node refuses headers that cannot be sent; what was wrong with them is the handler's affair.
-      this.error = this.lane.errorOf(unsendable);
+      this.error = runInCall(this, this.lane.errorOf, unsendable);
       this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     }
     this.#discardRest();

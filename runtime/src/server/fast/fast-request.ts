@@ -10,11 +10,22 @@ import type { FastRequest } from './fast-call.ts';
 import { agree, formatOf, formatOfGet, timeoutOf } from './format.ts';
 
 /** How to serve a request on the fast lane; undefined for one that is the adapter's. */
-export function fastRequest(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest | undefined {
-  return headers[':method'] === 'POST' ? posted(served, headers) : got(served, headers);
+export function fastRequest(
+  served: ServedMethod,
+  headers: IncomingHttpHeaders,
+  readMaxBytes: number,
+): FastRequest | undefined {
+  return headers[':method'] === 'POST' ? posted(served, headers, readMaxBytes) : got(served, headers, readMaxBytes);
 }
 
-function posted(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest | undefined {
+/** Whether a GET of Connect's holds a message that is not the base64 that it says it is. */
+export function hasBrokenMessage(headers: IncomingHttpHeaders): boolean {
+  const path = headers[':path'] ?? '';
+  const queryAt = path.indexOf('?');
+  return queryAt >= 0 && messageIn(new URLSearchParams(path.slice(queryAt))) === undefined;
+}
+
+function posted(served: ServedMethod, headers: IncomingHttpHeaders, readMaxBytes: number): FastRequest | undefined {
   const format = formatOf(headers['content-type']);
   if (format === undefined) {
     return undefined;
@@ -22,7 +33,9 @@ function posted(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest
   const { protocol } = format;
   const encoding = headers[protocol === 'grpc' ? 'grpc-encoding' : 'content-encoding'];
   const requestedMs = timeoutOf(protocol, headers);
-  if (Number.isNaN(requestedMs) || Array.isArray(encoding)) {
+  // One that says that it is too large is refused before it is read, which the adapter does.
+  const isTooLarge = protocol === 'connect' && Number(headers['content-length']) > readMaxBytes;
+  if (Number.isNaN(requestedMs) || Array.isArray(encoding) || isTooLarge) {
     return undefined;
   }
   const agreed = agree(protocol, headers, encoding);
@@ -30,7 +43,7 @@ function posted(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest
 }
 
 /** Connect's GET: the message is in the query. */
-function got(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest | undefined {
+function got(served: ServedMethod, headers: IncomingHttpHeaders, readMaxBytes: number): FastRequest | undefined {
   const path = headers[':path'] ?? '';
   const queryAt = path.indexOf('?');
   // With a content type it is no GET that Connect's clients make.
@@ -43,6 +56,9 @@ function got(served: ServedMethod, headers: IncomingHttpHeaders): FastRequest | 
   const agreed = agree('connect', headers, query.get('compression') ?? undefined);
   const message = messageIn(query);
   if (format === undefined || agreed === undefined || message === undefined || Number.isNaN(requestedMs)) {
+    return undefined;
+  }
+  if (message.byteLength > readMaxBytes) {
     return undefined;
   }
   return { format, agreed, timeoutMs: clampTimeout(requestedMs, served.capMs), got: message };

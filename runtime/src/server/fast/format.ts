@@ -5,11 +5,8 @@
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import { type Compression, compressionNegotiate } from '@connectrpc/connect/protocol';
-import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
+import { COMPRESSIONS } from '../compressions.ts';
 import { connectTimeoutMs, grpcTimeoutMs } from '../deadline.ts';
-
-/** What a server reads and writes beside bytes as they are. */
-export const COMPRESSIONS: readonly Compression[] = [compressionGzip, compressionBrotli];
 
 /** How a request is written, and how its answer will be. */
 export type Format = {
@@ -65,7 +62,7 @@ export function timeoutOf(protocol: Format['protocol'], headers: IncomingHttpHea
 }
 
 const PLAIN: Agreed = { request: null, response: null };
-/** Headers are few in kind, and strangers choose them: more kinds than this are worked out anew each time. */
+/** Headers are few in kind, and strangers choose them: what is known is forgotten when it is more than this. */
 const AGREEMENTS_MAX = 64;
 const agreements = new Map<string, Agreed | undefined>();
 
@@ -79,7 +76,8 @@ export function agree(
   if (encoding === undefined && accepted === undefined) {
     return PLAIN;
   }
-  const key = `${encoding ?? ''}\n${accepted ?? ''}`;
+  // An empty header is not the same as none.
+  const key = `${encoding === undefined ? '' : `=${encoding}`}\n${accepted === undefined ? '' : `=${accepted}`}`;
   const known = agreements.get(key);
   if (known !== undefined || agreements.has(key)) {
     return known;
@@ -91,8 +89,9 @@ export function agree(
     protocol === 'grpc' ? 'grpc-accept-encoding' : 'accept-encoding',
   );
   const agreed = error === undefined ? { request, response } : undefined;
-  if (agreements.size < AGREEMENTS_MAX) {
-    agreements.set(key, agreed);
+  if (agreements.size >= AGREEMENTS_MAX) {
+    agreements.clear();
   }
+  agreements.set(key, agreed);
   return agreed;
 }
