@@ -19,28 +19,36 @@ export function marginMs(leftMs: number): number {
 export type Budget = { readonly timeoutMs: number | undefined; readonly signal: AbortSignal | undefined };
 
 /**
- * Works out the budget of an outgoing call.
+ * Works out how long an outgoing call may take, in milliseconds; undefined: as long as it likes.
  *
  * @param current the call that is being answered; undefined in background work.
  * @param policy what the contract says of the callee's RPC.
- * @param asked timeout in milliseconds and signal that the code asks for.
+ * @param askedMs timeout in milliseconds that the code asks for. As in Connect, one of nothing is none where no contract says more.
  * @throws DEADLINE when too little is left to ask anybody.
  */
-export function budgetOf(
+export function budgetMs(
   current: Call | undefined,
   policy: MethodPolicy | undefined,
-  asked: Budget,
+  askedMs: number | undefined,
   nowMs = Date.now(),
-): Budget {
-  const limits = [asked.timeoutMs, policy?.deadlineMs].filter((ms) => ms !== undefined);
+): number | undefined {
+  let timeoutMs = Number.POSITIVE_INFINITY;
+  if (askedMs !== undefined && (askedMs > 0 || policy !== undefined)) {
+    timeoutMs = askedMs;
+  }
+  if (policy?.deadlineMs !== undefined) {
+    timeoutMs = Math.min(timeoutMs, policy.deadlineMs);
+  }
   if (current?.deadlineMs !== undefined) {
     const leftMs = current.deadlineMs - nowMs;
-    limits.push(leftMs - marginMs(leftMs));
+    timeoutMs = Math.min(timeoutMs, leftMs - marginMs(leftMs));
   }
-  const timeoutMs = limits.length === 0 ? undefined : Math.floor(Math.min(...limits));
-  if (timeoutMs !== undefined && timeoutMs <= 0) {
+  if (timeoutMs === Number.POSITIVE_INFINITY) {
+    return undefined;
+  }
+  const wholeMs = Math.floor(timeoutMs);
+  if (wholeMs <= 0) {
     throw fail('DEADLINE', 'Too little time was left to ask another part of the system.');
   }
-  const signals = [asked.signal, current?.signal].filter((signal) => signal !== undefined);
-  return { timeoutMs, signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0] };
+  return wholeMs;
 }

@@ -6,7 +6,7 @@ import { serveEcho } from '../../test/echo-server.ts';
 import { envelope, rawConnect } from '../../test/raw.ts';
 import { fail, metadataOf, reasonOf } from '../errors/fail.ts';
 import { type Call, currentCall, detached, remainingMs } from '../server/call.ts';
-import { budgetOf, marginMs } from './budget.ts';
+import { budgetMs, marginMs } from './budget.ts';
 import { connect } from './connect.ts';
 import { closeEgress } from './egress.ts';
 
@@ -212,7 +212,6 @@ test('a service that policy does not know needs a workload', () => {
 
 describe('the budget of a call', () => {
   const call = { deadlineMs: 10_000, signal: new AbortController().signal } as Call;
-  const none = { timeoutMs: undefined, signal: undefined };
   test.each([
     [undefined, undefined, undefined, undefined],
     [undefined, 700, undefined, 700],
@@ -224,14 +223,14 @@ describe('the budget of a call', () => {
   ])('%o, policy %s, asked %s: %s ms', (current, deadlineMs, timeoutMs, expected) => {
     const policy =
       deadlineMs === undefined ? undefined : { ...echoPolicy['weft.test.v1.EchoService/Echo'], deadlineMs };
-    expect(budgetOf(current, policy, { ...none, timeoutMs }, 9_000).timeoutMs).toBe(expected);
+    expect(budgetMs(current, policy, timeoutMs, 9_000)).toBe(expected);
   });
   test.each([9_999, 10_000, 12_000])('nobody is asked when time is up (now %s)', (nowMs) => {
     expect(
       reasonOf(
         (() => {
           try {
-            return budgetOf(call, undefined, none, nowMs);
+            return budgetMs(call, undefined, undefined, nowMs);
           } catch (error) {
             return error;
           }

@@ -1,123 +1,164 @@
 /**
- * Clients of other workloads: plain Connect clients that speak gRPC to the sidecar, and take deadline, signal and trace from
- * the call that is being answered. They never retry: that is the sidecar's work.
+ * Clients of other workloads: plain Connect clients that speak to the sidecar, or to the callee itself, and take deadline, signal and
+ * trace from the call that is being answered. They never retry what may have been begun: that is the sidecar's work.
  */
 
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
-import { type Client, type ConnectError, createClient, type Transport } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
-import { type Address, parseAddress } from '../address.ts';
-import type { PolicyTable } from '../policy.ts';
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
+import { type Client, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { type Call, currentCall } from '../server/call.ts';
-import { DEFAULT_LIMITS } from '../server/limits.ts';
 import { type CallSpan, clientSpan } from '../telemetry/spans.ts';
-import { type Budget, budgetOf } from './budget.ts';
-import { sessionsTo } from './egress.ts';
+import { jsonRegistry } from '../wire/json-registry.ts';
+import { adapterTransport } from './adapter/transport.ts';
+import { type Budget, budgetMs } from './budget.ts';
+import { poolTo } from './egress.ts';
+import { FastLane } from './fast/fast-lane.ts';
 import { incomingError } from './incoming.ts';
 import { cancelOnLeave } from './leaving.ts';
+import { type ClientOptions, type ConnectOptions, clientOptions } from './options.ts';
 
-/** Where and by what rules to call. */
-export type ConnectOptions = {
-  /** The sidecar's outbound listener, `WEFT_EGRESS`; or the callee itself, where there is no sidecar. */
-  readonly egress: Address | string;
-  /** The policy table: default deadlines, and the workload that implements the service. */
-  readonly policy: PolicyTable;
-  /** The callee, when it is not the workload that policy names. */
-  readonly workload?: string;
-};
+export type { ConnectOptions } from './options.ts';
 
 /**
  * Makes a client of a service.
  *
- * Its calls fail with typed errors only (`reasonOf` tells which): the callee's own, or UNREACHABLE, DEADLINE, OVERLOADED,
+ * With policy its calls fail with typed errors only (`reasonOf` tells which): the callee's own, or UNREACHABLE, DEADLINE, OVERLOADED,
  * CANCELLED, INTERNAL.
  *
- * @throws Error when policy knows no RPC of the service and no workload is given.
+ * @throws Error for options that exclude each other or cannot be used, and when policy knows no RPC of the service and no workload is
+ *   given.
  */
 export function connect<Desc extends DescService>(service: Desc, options: ConnectOptions): Client<Desc> {
-  const workload = options.workload ?? workloadOf(service, options.policy);
-  const egress = typeof options.egress === 'string' ? parseAddress(options.egress) : options.egress;
-  const grpc = createGrpcTransport({
-    baseUrl: `http://${workload}`,
-    sessionManager: sessionsTo(egress, workload),
-    readMaxBytes: DEFAULT_LIMITS.readMaxBytes,
-    writeMaxBytes: DEFAULT_LIMITS.writeMaxBytes,
-    acceptCompression: [],
-  });
-  return cancelOnLeave(service, createClient(service, withCall(grpc, workload, options.policy)));
+  const resolved = clientOptions(service, options);
+  return cancelOnLeave(service, createClient(service, transportOf(service, resolved)));
 }
 
-type HeadersGiven = ConstructorParameters<typeof Headers>[0];
+/** Puts the lanes together, and has every call belong to the call that is being answered. */
+function transportOf(service: DescService, options: ClientOptions): Transport {
+  const { egress, tls, sessions, authority, httpVersion, isTyped } = options;
+  const jsonOptions = { registry: jsonRegistry([service]) };
+  const pool = httpVersion === '2' ? poolTo(egress, tls, sessions) : undefined;
+  const adapter = adapterTransport(options, pool, jsonOptions);
+  const errorOf = (error: ConnectError, isCancelled: boolean) =>
+    isTyped ? incomingError(authority, error, isCancelled) : error;
+  const fast =
+    pool !== undefined && options.protocol !== 'grpc-web' && options.useFastLane
+      ? new FastLane(options, pool, jsonOptions, errorOf)
+      : undefined;
+  const isGot = (method: DescMethod) =>
+    options.useHttpGet && method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 
-/** Decorates a transport so that its calls belong to the call that is being answered. */
-function withCall(inner: Transport, workload: string, policy: PolicyTable): Transport {
-  const prepare = (method: DescMethod, asked: Budget, header: HeadersGiven) => {
-    const current = currentCall();
-    const rpc = `${method.parent.typeName}/${method.name}`;
-    const budget = budgetOf(current, policy[rpc], asked);
-    const headers = withTrace(header, current);
-    return { ...budget, headers, span: clientSpan(rpc, workload, headers) };
-  };
   return {
-    async unary(method, askedSignal, askedMs, header, input, values) {
-      const asked = { signal: askedSignal, timeoutMs: askedMs };
-      const { signal, timeoutMs, headers, span } = prepare(method, asked, header);
-      try {
-        const response = await inner.unary(method, signal, timeoutMs, headers, input, values);
-        span?.end(undefined);
-        return response;
-      } catch (error) {
-        const typed = incomingError(workload, error, signal);
-        span?.end(typed);
-        throw typed;
+    unary(method, signal, askedMs, header, input, contextValues) {
+      const parent = currentCall();
+      const rpc = `${method.parent.typeName}/${method.name}`;
+      const timeoutMs = budgetMs(parent, options.policy[rpc], askedMs ?? options.defaultTimeoutMs);
+      const traceHeaders = parent === undefined ? [] : traceHeadersOf(parent);
+      const span = clientSpan(rpc, authority, { set: (name, value) => setHeader(traceHeaders, name, value) });
+      if (fast !== undefined && !isGot(method)) {
+        options.onLane?.('fast');
+        const asked = { method, input, header, traceHeaders, contextValues, timeoutMs, signal, parent, span };
+        // Connect's types say of each RPC what the lane knows of all.
+        return fast.unary(asked) as ReturnType<Transport['unary']> as never;
       }
+      options.onLane?.('adapter');
+      const budget = adapterBudget(parent, signal, timeoutMs);
+      const headers = withTrace(header, traceHeaders);
+      return watched(
+        adapter.unary(method, budget.signal, budget.timeoutMs, headers, input, contextValues),
+        (error) => errorOf(error, budget.signal?.aborted ?? false),
+        span,
+      );
     },
-    async stream(method, askedSignal, askedMs, header, input, values) {
-      const asked = { signal: askedSignal, timeoutMs: askedMs };
-      const { signal, timeoutMs, headers, span } = prepare(method, asked, header);
+    async stream(method, signal, askedMs, header, input, contextValues) {
+      const parent = currentCall();
+      const rpc = `${method.parent.typeName}/${method.name}`;
+      const budget = adapterBudget(
+        parent,
+        signal,
+        budgetMs(parent, options.policy[rpc], askedMs ?? options.defaultTimeoutMs),
+      );
+      const traceHeaders = parent === undefined ? [] : traceHeadersOf(parent);
+      const span = clientSpan(rpc, authority, { set: (name, value) => setHeader(traceHeaders, name, value) });
+      options.onLane?.('adapter');
+      const told = (error: ConnectError) => errorOf(error, budget.signal?.aborted ?? false);
       try {
-        const response = await inner.stream(method, signal, timeoutMs, headers, input, values);
-        return { ...response, message: readAll(response.message, { workload, signal, span }) };
+        const headers = withTrace(header, traceHeaders);
+        const response = await adapter.stream(method, budget.signal, budget.timeoutMs, headers, input, contextValues);
+        return { ...response, message: readAll(response.message, told, span) };
       } catch (error) {
-        const typed = incomingError(workload, error, signal);
-        span?.end(typed);
-        throw typed;
+        const failure = told(ConnectError.from(error));
+        span?.end(failure, 'adapter');
+        throw failure;
       }
     },
   };
 }
 
-type Reading = { readonly workload: string; readonly signal: AbortSignal | undefined; readonly span: CallSpan | undefined };
+/** What connect-node takes: one signal, and no timeout rather than one of nothing. */
+function adapterBudget(
+  parent: Call | undefined,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): Budget {
+  const signals = [signal, parent?.signal].filter((one) => one !== undefined);
+  return { timeoutMs, signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0] };
+}
 
-async function* readAll<T>(messages: AsyncIterable<T>, { workload, signal, span }: Reading): AsyncIterable<T> {
-  let typed: ConnectError | undefined;
+async function watched<T>(
+  response: Promise<T>,
+  told: (error: ConnectError) => ConnectError,
+  span: CallSpan | undefined,
+): Promise<T> {
+  try {
+    const answer = await response;
+    span?.end(undefined, 'adapter');
+    return answer;
+  } catch (error) {
+    const failure = told(ConnectError.from(error));
+    span?.end(failure, 'adapter');
+    throw failure;
+  }
+}
+
+async function* readAll<T>(
+  messages: AsyncIterable<T>,
+  told: (error: ConnectError) => ConnectError,
+  span: CallSpan | undefined,
+): AsyncIterable<T> {
+  let failure: ConnectError | undefined;
   try {
     for await (const message of messages) {
       yield message;
     }
   } catch (error) {
-    typed = incomingError(workload, error, signal);
-    throw typed;
+    failure = told(ConnectError.from(error));
+    throw failure;
   } finally {
-    span?.end(typed);
+    span?.end(failure, 'adapter');
   }
 }
+
+type HeadersGiven = Parameters<Transport['unary']>[3];
 
 /** While telemetry is off nothing starts spans, and the trace of the caller is passed on as it came. */
-function withTrace(header: HeadersGiven, current: Call | undefined): Headers {
-  const headers = new Headers(header);
-  for (const [name, value] of Object.entries(current?.traceHeaders ?? {})) {
-    headers.set(name, value);
-  }
-  return headers;
+function traceHeadersOf({ traceHeaders }: Call): string[] {
+  return Object.entries(traceHeaders).flat();
 }
 
-function workloadOf(service: DescService, policy: PolicyTable): string {
-  for (const method of service.methods) {
-    const promised = policy[`${service.typeName}/${method.name}`];
-    if (promised !== undefined) {
-      return promised.workload;
-    }
+function setHeader(headers: string[], name: string, value: string): void {
+  const at = headers.indexOf(name);
+  if (at < 0) {
+    headers.push(name, value);
+  } else {
+    headers[at + 1] = value;
   }
-  throw new Error(`policy knows no RPC of ${service.typeName}: run npm run generate, or name the workload`);
+}
+
+function withTrace(header: HeadersGiven, traceHeaders: readonly string[]): Headers {
+  const headers = new Headers(header);
+  for (let index = 0; index < traceHeaders.length; index += 2) {
+    headers.set(traceHeaders[index] ?? '', traceHeaders[index + 1] ?? '');
+  }
+  return headers;
 }

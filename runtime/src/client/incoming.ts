@@ -20,10 +20,10 @@ const NOBODY_THERE: ReadonlySet<unknown> = new Set([
 /**
  * The typed error for what a call to `workload` failed with.
  *
- * @param signal the call's own signal: only when it aborted was the call cancelled by this process; a stream that was
- *   cancelled by anyone else, or whose connection died, found nobody to answer it.
+ * @param isCancelled whether this process cancelled the call; a stream that was cancelled by anyone else, or whose connection died,
+ *   found nobody to answer it.
  */
-export function incomingError(workload: string, error: unknown, signal: AbortSignal | undefined): ConnectError {
+export function incomingError(workload: string, error: unknown, isCancelled: boolean): ConnectError {
   if (error instanceof ConnectError && reasonOf(error) !== undefined) {
     return error;
   }
@@ -39,7 +39,7 @@ export function incomingError(workload: string, error: unknown, signal: AbortSig
     case Code.ResourceExhausted:
       return fail('OVERLOADED', `${workload} is asked for more than it can do now.`, { workload }, options);
     case Code.Canceled:
-      return signal?.aborted
+      return isCancelled
         ? fail('CANCELLED', undefined, { workload }, options)
         : fail('UNREACHABLE', `${workload} cannot be reached.`, { workload }, options);
     default:

@@ -182,7 +182,15 @@ function proto3(): DescMessage[] {
     .add('name', Type.STRING)
     .add('size', Type.INT32)
     .add('ids', Type.INT64, repeated);
-  const messages = [message, new Message(scope, 'Empty'), special, outer, small];
+  // Names that an object would put first, and a name in JSON that is another field's name in the .proto file.
+  const named = new Message(scope, 'Named')
+    .add('name', Type.STRING)
+    .add('ten', Type.STRING, { jsonName: '10' })
+    .add('nine', Type.INT32, { jsonName: '9' });
+  const crossed = new Message(scope, 'Crossed')
+    .add('one', Type.STRING, { jsonName: 'two' })
+    .add('two', Type.STRING, { jsonName: 'one' });
+  const messages = [message, new Message(scope, 'Empty'), special, outer, small, named, crossed];
   return describe('proto3', scope, messages, [LEVEL], {});
 }
 
@@ -228,7 +236,10 @@ function edition(): DescMessage[] {
       options: { features: { ...implicit.features, utf8Validation: FeatureSet_Utf8Validation.NONE } },
     })
     .add('levels', Type.ENUM, { ...level, label: Label.REPEATED })
-    .add('child', `${scope}.Flat`);
+    .add('child', `${scope}.Flat`)
+    .add('in_level', Type.ENUM, { ...level, oneofIndex: 0 })
+    .add('in_child', `${scope}.Flat`, { oneofIndex: 0 });
+  flat.proto.oneofDecl.push(create(OneofDescriptorProtoSchema, { name: 'choice' }));
   const delimited = new Message(scope, 'Delimited').add('child', `${scope}.Flat`, {
     options: { features: { messageEncoding: FeatureSet_MessageEncoding.DELIMITED } },
   });

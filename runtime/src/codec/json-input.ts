@@ -203,13 +203,10 @@ export class JsonInput {
     return text;
   }
 
-  /** The digits of a whole number that a number holds for certain; not minus zero. */
+  /** The digits of a whole number that a number holds for certain. */
   whole(): number {
-    const first = this.next();
+    this.next();
     const value = this.#digits();
-    if (value === 0 && first === MINUS) {
-      throw unusual;
-    }
     const after = this.bytes[this.at];
     if (after === DOT || after === UPPER_E || after === LOWER_E) {
       throw unusual;

@@ -1,6 +1,6 @@
 // What is written into shared memory is what is read there, wherever in it a message begins and ends.
 
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { EchoRequestSchema } from '../../test/echo.ts';
 import { codecOf } from './codec.ts';
@@ -13,6 +13,20 @@ test('a message that asks for more room than it takes keeps its bytes', () => {
     for (let time = 0; time < 20; time += 1) {
       const bytes = codec.encode(message, 5).subarray(5);
       expect(Buffer.from(bytes).toString('latin1') === wanted, `${length} characters, time ${time}`).toBe(true);
+    }
+  }
+});
+
+test('so does a message in JSON, in any place of a slab', () => {
+  const codec = codecOf(EchoRequestSchema);
+  for (const unit of ['x', 'é', '"', '\ud83d\ude00']) {
+    for (let length = 0; length < 5_000; length += 173) {
+      const message = create(EchoRequestSchema, { text: unit.repeat(length), count: length });
+      const wanted = toJsonString(EchoRequestSchema, message);
+      for (let time = 0; time < 10; time += 1) {
+        const text = Buffer.from(codec.encodeJson(message)).toString();
+        expect(text === wanted, `${length} of ${unit}, time ${time}`).toBe(true);
+      }
     }
   }
 });

@@ -3,14 +3,7 @@
  * without dropping a call.
  */
 
-import {
-  createRegistry,
-  type DescFile,
-  type DescMethod,
-  type DescMethodUnary,
-  type DescService,
-  type Registry,
-} from '@bufbuild/protobuf';
+import type { DescMethod, DescMethodUnary, DescService } from '@bufbuild/protobuf';
 import { createConnectRouter, type Interceptor } from '@connectrpc/connect';
 import { type Address, formatAddress, parseAddress } from '../address.ts';
 import { asThrown } from '../errors/as-thrown.ts';
@@ -18,6 +11,7 @@ import { outgoingError } from '../errors/outgoing.ts';
 import { Health, HealthService } from '../health.ts';
 import type { PolicyTable } from '../policy.ts';
 import { reflection } from '../reflection.ts';
+import { jsonRegistry } from '../wire/json-registry.ts';
 import { type AcceptOptions, Acceptor, type LaneCounts } from './accept.ts';
 import { guard } from './adapter/guard.ts';
 import { COMPRESSIONS } from './compressions.ts';
@@ -178,21 +172,6 @@ function methodsOf(
 
 function isUnary(method: DescMethod): method is DescMethodUnary {
   return method.methodKind === 'unary';
-}
-
-/** The messages that `google.protobuf.Any` may hold in JSON: those of the files of the services, and of all that these import. */
-function jsonRegistry(services: readonly DescService[]): Registry {
-  const files = new Set<DescFile>();
-  const add = (file: DescFile) => {
-    if (!files.has(file)) {
-      files.add(file);
-      file.dependencies.forEach(add);
-    }
-  };
-  for (const { file } of services) {
-    add(file);
-  }
-  return createRegistry(...files);
 }
 
 function checkOptions({ workload, policy, errors }: ServeOptions): void {

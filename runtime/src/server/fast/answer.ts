@@ -8,6 +8,7 @@ import type { ConnectError } from '@connectrpc/connect';
 import { mergeNonProtocolHeaders } from '@connectrpc/connect/protocol';
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect';
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
+import { seal } from '../../wire/envelope.ts';
 import {
   HEADERS_ONLY,
   hasHandlersOwn,
@@ -16,7 +17,6 @@ import {
   WITH_TRAILERS,
   WITHOUT_TRAILERS,
 } from '../outgoing-headers.ts';
-import { seal } from './envelope.ts';
 import type { FastCall } from './fast-call.ts';
 
 const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': '0' };

@@ -11,8 +11,8 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from '@connectrpc/connect';
+import { requestUrl, webHeaders } from '../../wire/web-headers.ts';
 import type { ServerCall } from '../server-call.ts';
-import { requestUrl, webHeaders } from '../web-request.ts';
 import type { Format } from './format.ts';
 
 /** The context of a call on the fast lane. */

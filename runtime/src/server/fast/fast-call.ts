@@ -7,6 +7,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import { create, type DescMessage, isMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import type { ConnectError, Interceptor, UnaryRequest, UnaryResponse } from '@connectrpc/connect';
 import { fail } from '../../errors/fail.ts';
+import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf, withRoom } from '../../wire/envelope.ts';
 import { discard } from '../adapter/request-body.ts';
 import { runInCall } from '../call.ts';
 import type { ServedMethod } from '../served-method.ts';
@@ -15,7 +16,6 @@ import type { SessionState } from '../session-state.ts';
 import { check } from '../validate.ts';
 import { writeAnswer, writeError } from './answer.ts';
 import { contextOf, FastContext, interceptedRequest, interceptedResponse } from './context.ts';
-import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf, withRoom } from './envelope.ts';
 import type { FastMethod } from './fast-method.ts';
 import type { Agreed, Format } from './format.ts';
 

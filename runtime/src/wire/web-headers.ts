@@ -1,10 +1,10 @@
 /**
- * A request of Node's as the web's types show it, which are what Connect speaks.
+ * Headers and URLs of Node as the types of the web show them, which are what Connect speaks.
  */
 
 import type { IncomingHttpHeaders } from 'node:http2';
 
-/** The headers of a request as Connect shows them: without HTTP/2's own. */
+/** Headers as Connect shows them: without HTTP/2's own. */
 export function webHeaders(headers: IncomingHttpHeaders): Headers {
   const web = new Headers();
   for (const [name, value] of Object.entries(headers)) {

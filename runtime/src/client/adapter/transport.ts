@@ -1,0 +1,111 @@
+/**
+ * The lane that takes everything: connect-node's transports, over the connections of the pool or, for HTTP/1.1, an agent. What they
+ * get wrong of the protocols is mended here.
+ */
+
+import { Agent } from 'node:http';
+import { Agent as SecureAgent } from 'node:https';
+import { connect as tlsConnect } from 'node:tls';
+import type { JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
+import { Code, ConnectError, type StreamResponse, type Transport } from '@connectrpc/connect';
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
+import { dial } from '../../address.ts';
+import { onCloseEgress } from '../egress.ts';
+import type { ClientOptions } from '../options.ts';
+import { tlsOptions } from '../session/dial-tls.ts';
+import type { SessionPool } from '../session/session-pool.ts';
+import { sessionsOf } from './sessions.ts';
+
+/** A transport for whatever the fast lane leaves. @param pool undefined for HTTP/1.1. */
+export function adapterTransport(
+  options: ClientOptions,
+  pool: SessionPool | undefined,
+  jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>,
+): Transport {
+  const { authority, tls, isBinary, interceptors, sendCompression, acceptCompression, protocol } = options;
+  const common = {
+    baseUrl: `${tls === undefined ? 'http' : 'https'}://${authority}`,
+    useBinaryFormat: isBinary,
+    interceptors: [...interceptors],
+    jsonOptions,
+    readMaxBytes: options.readMaxBytes,
+    writeMaxBytes: options.writeMaxBytes,
+    compressMinBytes: options.compressMinBytes,
+    acceptCompression: [...acceptCompression],
+    ...(sendCompression === undefined ? {} : { sendCompression }),
+  };
+  if (pool === undefined) {
+    const http = { ...common, httpVersion: '1.1' as const, nodeOptions: { agent: agentTo(options) } };
+    return mended(
+      protocol === 'connect'
+        ? createConnectTransport({ ...http, useHttpGet: options.useHttpGet })
+        : createGrpcWebTransport(http),
+    );
+  }
+  const http = { ...common, httpVersion: '2' as const, sessionManager: sessionsOf(pool, authority, tls !== undefined) };
+  switch (protocol) {
+    case 'grpc':
+      return mended(createGrpcTransport(http));
+    case 'grpc-web':
+      return mended(createGrpcWebTransport(http));
+    case 'connect':
+      return mended(createConnectTransport({ ...http, useHttpGet: options.useHttpGet }));
+  }
+}
+
+/** Keeps connections of HTTP/1.1 to the address, whatever the URL of a request says. */
+function agentTo({ egress, tls, sessions }: ClientOptions): Agent {
+  const bounds = { keepAlive: true, maxSockets: sessions.maxStreams, timeout: sessions.idleMs };
+  const agent = tls === undefined ? new Agent(bounds) : new SecureAgent(bounds);
+  const secure = tls === undefined ? undefined : tlsOptions(egress, tls);
+  agent.createConnection = () =>
+    secure === undefined ? dial(egress) : tlsConnect({ ...secure, ALPNProtocols: ['http/1.1'] });
+  onCloseEgress(() => agent.destroy());
+  return agent;
+}
+
+function mended(inner: Transport): Transport {
+  return {
+    async unary(...args) {
+      try {
+        return await inner.unary(...args);
+      } catch (error) {
+        throw notTheCallers(error);
+      }
+    },
+    async stream(...args) {
+      try {
+        const response = await inner.stream(...args);
+        return { ...response, trailer: trailerOf(response), message: mendedMessages(response.message) };
+      } catch (error) {
+        throw notTheCallers(error);
+      }
+    },
+  };
+}
+
+/** In gRPC-Web an answer of headers alone has its trailers among them, which Connect overlooks. */
+function trailerOf({ header, trailer }: StreamResponse): Headers {
+  return header.has('grpc-status') ? header : trailer;
+}
+
+async function* mendedMessages<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw notTheCallers(error);
+  }
+}
+
+/** Connect calls an answer that is cut short or malformed the caller's mistake; it is the callee's. */
+function notTheCallers(error: unknown): unknown {
+  if (
+    error instanceof ConnectError &&
+    !error.isWireError &&
+    error.code === Code.InvalidArgument &&
+    error.rawMessage.startsWith('protocol error:')
+  ) {
+    return new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error);
+  }
+  return error;
+}
