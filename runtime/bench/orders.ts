@@ -14,7 +14,7 @@ import {
 
 const SEED = 20_261_126;
 /** How many different messages are sent in turn: to place orders, to watch them, and as blobs of a size. */
-export const ORDERS = 256;
+export const ORDERS = 128;
 export const WATCHED_ORDERS = 16;
 export const BLOBS = 8;
 const EPOCH_MS = 1_790_000_000_000;
