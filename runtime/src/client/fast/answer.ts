@@ -100,9 +100,10 @@ export function grpcBody(
     const trailer = webHeaders(trailers);
     const found = validateGrpcResponse([...accepted], Number(headers[':status']), header);
     validateTrailer(trailer, header);
-    // The status of a trailers-only answer decides, whatever body comes after it.
     if (found.headerError !== undefined) {
-      throw found.headerError;
+      throw body.byteLength === 0
+        ? found.headerError
+        : new ConnectError('protocol error: received output message for unary method with error status', Code.Unknown);
     }
     compression = found.compression;
   }

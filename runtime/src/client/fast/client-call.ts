@@ -19,6 +19,8 @@ import { resetError } from './reset-error.ts';
 
 /** How often a call is begun anew when the peer did not begin it. */
 const ATTEMPTS_MAX = 4;
+/** How much earlier than ours a peer's deadline may pass, in milliseconds: the time on the way and the grain of timers. */
+const CLOCKS_APART_MS = 20;
 const EMPTY = new Uint8Array(0);
 const CALL = Symbol('call');
 type FastStream = ClientHttp2Stream & { [CALL]: ClientCall | undefined };
@@ -51,6 +53,8 @@ export class ClientCall implements Waiting {
   #session: PooledSession | undefined;
   #deadline: WheelEntry | undefined;
   #forgetParent: (() => void) | undefined;
+  /** From when on a call that the peer cancels was late, by `performance.now`. */
+  #lateMs = Number.POSITIVE_INFINITY;
   #attempts = 0;
   #isSettled = false;
   #isComplete = false;
@@ -76,6 +80,7 @@ export class ClientCall implements Waiting {
       return;
     }
     if (timeoutMs !== undefined) {
+      this.#lateMs = performance.now() + timeoutMs - CLOCKS_APART_MS;
       this.#deadline = timers.schedule(timeoutMs, this);
     }
     signal?.addEventListener('abort', this, { once: true });
@@ -188,6 +193,9 @@ export class ClientCall implements Waiting {
     const isAnswered = hasAnswer && (rstCode === constants.NGHTTP2_NO_ERROR || this.#trailers !== undefined);
     if (isAnswered && this.#error === undefined) {
       this.#read(this.#headers ?? {});
+    } else if (rstCode === constants.NGHTTP2_CANCEL && performance.now() >= this.#lateMs) {
+      // The peer keeps the same deadline, and its clock was a little faster.
+      this.onExpire();
     } else {
       this.#fail(resetError(rstCode, this.#error, session?.isGone ?? true), false);
     }
