@@ -1,5 +1,5 @@
 /**
- * The error of a call that this process has ended itself.
+ * The errors of calls that this process has ended itself, or would have.
  */
 
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -11,4 +11,20 @@ export function abortedError(reason: unknown): ConnectError {
   }
   const said = reason instanceof Error ? reason.message : String(reason ?? 'This operation was aborted');
   return new ConnectError(said, Code.Canceled, undefined, undefined, reason);
+}
+
+/** The error of a call whose deadline has passed. */
+export function timedOut(): ConnectError {
+  return new ConnectError('the operation timed out', Code.DeadlineExceeded);
+}
+
+/** How much earlier than ours a peer's deadline may pass, in milliseconds: the time on the way and the grain of timers. */
+const CLOCKS_APART_MS = 20;
+
+/**
+ * From when on a call that its peer cancels is late, by `performance.now`: the peer keeps the same deadline, and its clock may be a
+ * little faster.
+ */
+export function lateFromMs(timeoutMs: number | undefined): number {
+  return timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs - CLOCKS_APART_MS;
 }

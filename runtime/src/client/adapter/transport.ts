@@ -10,6 +10,7 @@ import type { JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { Code, ConnectError, type StreamResponse, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { dial } from '../../address.ts';
+import { lateFromMs, timedOut } from '../aborted.ts';
 import { onCloseEgress } from '../egress.ts';
 import type { ClientOptions } from '../options.ts';
 import { tlsOptions } from '../session/dial-tls.ts';
@@ -67,20 +68,40 @@ function agentTo({ egress, tls, sessions }: ClientOptions): Agent {
 function mended(inner: Transport): Transport {
   return {
     async unary(...args) {
+      const mend = mender(args);
       try {
         return await inner.unary(...args);
       } catch (error) {
-        throw notTheCallers(error);
+        throw mend(error);
       }
     },
     async stream(...args) {
+      const mend = mender(args);
       try {
         const response = await inner.stream(...args);
-        return { ...response, trailer: trailerOf(response), message: mendedMessages(response.message) };
+        return { ...response, trailer: trailerOf(response), message: mendedMessages(response.message, mend) };
       } catch (error) {
-        throw notTheCallers(error);
+        throw mend(error);
       }
     },
+  };
+}
+
+/** Mends the errors of a call. */
+type Mender = (error: unknown) => unknown;
+
+function mender([, signal, timeoutMs]: readonly [unknown, AbortSignal?, number?, ...unknown[]]): Mender {
+  const lateMs = lateFromMs(timeoutMs);
+  return (error) => {
+    if (!(error instanceof ConnectError) || error.isWireError) {
+      return error;
+    }
+    if (error.code === Code.Canceled && !signal?.aborted && performance.now() >= lateMs) {
+      return timedOut();
+    }
+    // Connect calls an answer that is cut short or malformed the caller's mistake; it is the callee's.
+    const isMalformed = error.code === Code.InvalidArgument && error.rawMessage.startsWith('protocol error:');
+    return isMalformed ? new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error) : error;
   };
 }
 
@@ -89,23 +110,10 @@ function trailerOf({ header, trailer }: StreamResponse): Headers {
   return header.has('grpc-status') ? header : trailer;
 }
 
-async function* mendedMessages<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+async function* mendedMessages<T>(messages: AsyncIterable<T>, mend: Mender): AsyncIterable<T> {
   try {
     yield* messages;
   } catch (error) {
-    throw notTheCallers(error);
+    throw mend(error);
   }
-}
-
-/** Connect calls an answer that is cut short or malformed the caller's mistake; it is the callee's. */
-function notTheCallers(error: unknown): unknown {
-  if (
-    error instanceof ConnectError &&
-    !error.isWireError &&
-    error.code === Code.InvalidArgument &&
-    error.rawMessage.startsWith('protocol error:')
-  ) {
-    return new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error);
-  }
-  return error;
 }

@@ -10,7 +10,7 @@ import type { Call } from '../../server/call.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
 import { timers, type WheelEntry } from '../../timer-wheel.ts';
 import { envelopeBytes } from '../../wire/envelope.ts';
-import { abortedError } from '../aborted.ts';
+import { abortedError, lateFromMs, timedOut } from '../aborted.ts';
 import type { PooledSession } from '../session/pooled-session.ts';
 import type { SessionPool, Waiting } from '../session/session-pool.ts';
 import { type AnswerHeaders, bodyMaxBytes, connectBody, connectError, FastResponse, grpcBody } from './answer.ts';
@@ -19,8 +19,6 @@ import { resetError } from './reset-error.ts';
 
 /** How often a call is begun anew when the peer did not begin it. */
 const ATTEMPTS_MAX = 4;
-/** How much earlier than ours a peer's deadline may pass, in milliseconds: the time on the way and the grain of timers. */
-const CLOCKS_APART_MS = 20;
 const EMPTY = new Uint8Array(0);
 const CALL = Symbol('call');
 type FastStream = ClientHttp2Stream & { [CALL]: ClientCall | undefined };
@@ -53,7 +51,6 @@ export class ClientCall implements Waiting {
   #session: PooledSession | undefined;
   #deadline: WheelEntry | undefined;
   #forgetParent: (() => void) | undefined;
-  /** From when on a call that the peer cancels was late, by `performance.now`. */
   #lateMs = Number.POSITIVE_INFINITY;
   #attempts = 0;
   #isSettled = false;
@@ -80,7 +77,7 @@ export class ClientCall implements Waiting {
       return;
     }
     if (timeoutMs !== undefined) {
-      this.#lateMs = performance.now() + timeoutMs - CLOCKS_APART_MS;
+      this.#lateMs = lateFromMs(timeoutMs);
       this.#deadline = timers.schedule(timeoutMs, this);
     }
     signal?.addEventListener('abort', this, { once: true });
@@ -127,7 +124,7 @@ export class ClientCall implements Waiting {
 
   /** Called by the timer wheel when the deadline has passed. */
   onExpire(): void {
-    this.#fail(new ConnectError('the operation timed out', Code.DeadlineExceeded), false);
+    this.#fail(timedOut(), false);
   }
 
   responded(headers: AnswerHeaders): void {
@@ -194,7 +191,6 @@ export class ClientCall implements Waiting {
     if (isAnswered && this.#error === undefined) {
       this.#read(this.#headers ?? {});
     } else if (rstCode === constants.NGHTTP2_CANCEL && performance.now() >= this.#lateMs) {
-      // The peer keeps the same deadline, and its clock was a little faster.
       this.onExpire();
     } else {
       this.#fail(resetError(rstCode, this.#error, session?.isGone ?? true), false);
