@@ -68,7 +68,7 @@ function agentTo({ egress, tls, sessions }: ClientOptions): Agent {
 function mended(inner: Transport): Transport {
   return {
     async unary(...args) {
-      const mend = mender(args);
+      const mend = mender(args[1], args[2]);
       try {
         return await inner.unary(...args);
       } catch (error) {
@@ -76,7 +76,7 @@ function mended(inner: Transport): Transport {
       }
     },
     async stream(...args) {
-      const mend = mender(args);
+      const mend = mender(args[1], args[2]);
       try {
         const response = await inner.stream(...args);
         return { ...response, trailer: trailerOf(response), message: mendedMessages(response.message, mend) };
