@@ -90,7 +90,7 @@ function mended(inner: Transport): Transport {
 /** Mends the errors of a call. */
 type Mender = (error: unknown) => unknown;
 
-function mender([, signal, timeoutMs]: readonly [unknown, AbortSignal?, number?, ...unknown[]]): Mender {
+function mender(signal: AbortSignal | undefined, timeoutMs: number | undefined): Mender {
   const lateMs = lateFromMs(timeoutMs);
   return (error) => {
     if (!(error instanceof ConnectError) || error.isWireError) {
