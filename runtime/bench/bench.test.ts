@@ -98,6 +98,7 @@ test.each([
   [['--only', 'nope'], 'connect-node'],
   [['--rounds', '0'], '1 to 1000'],
   [['--profile', 'server-grpc:nope'], 'grpc-js'],
+  [['--base', 'nope'], 'checkout'],
   [['--nope'], '--list'],
 ])('%s is refused with what there is', (args, named) => {
   const { status, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], { encoding: 'utf8' });

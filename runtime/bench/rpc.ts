@@ -3,7 +3,7 @@
  * `npm run bench:rpc -- --list` shows what else it measures.
  */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -19,7 +19,7 @@ const USAGE = `npm run bench:rpc -- [options]
   --case NAME[,NAME]      measure these cases, or "all"; default: the main table
   --rounds N              rounds of each comparison, default ${DEFAULT_SETTINGS.rounds}
   --only NAME[,NAME]      compare ours with these variants only
-  --base FOLDER           also measure the runtime of another checkout, as the variant "base"
+  --base FOLDER           also measure the runtime of the checkout in this folder, as the variant "base"
   --profile CASE:VARIANT  write a CPU profile of the measured process instead
   --json FILE             also write the figures of each round
   --list                  show cases and variants`;
@@ -120,13 +120,21 @@ function settingsOf(values: ReturnType<typeof optionsOf>): Settings {
     ...DEFAULT_SETTINGS,
     rounds,
     ...(only === undefined ? {} : { only: new Set(only) }),
-    ...(values.base === undefined ? {} : { base: resolve(values.base) }),
+    ...(values.base === undefined ? {} : { base: runtimeOf(values.base) }),
     progress: (text) => {
       if (isTerminal) {
         process.stderr.write(`\r\x1b[K${text}`);
       }
     },
   };
+}
+
+function runtimeOf(checkout: string): string {
+  const runtime = join(resolve(checkout), 'runtime');
+  if (!existsSync(join(runtime, 'src/server/serve.ts'))) {
+    throw new UsageError(`--base is the folder of a checkout, and there is no runtime in ${checkout}`);
+  }
+  return runtime;
 }
 
 function wantedCases(names: string | undefined): readonly Case[] {
