@@ -129,12 +129,15 @@ function settingsOf(values: ReturnType<typeof optionsOf>): Settings {
   };
 }
 
-function runtimeOf(checkout: string): string {
-  const runtime = join(resolve(checkout), 'runtime');
-  if (!existsSync(join(runtime, 'src/server/serve.ts'))) {
-    throw new UsageError(`--base is the folder of a checkout, and there is no runtime in ${checkout}`);
+/** The folder of a runtime: it, or the checkout that it is in, may be named. */
+function runtimeOf(folder: string): string {
+  const found = [join(resolve(folder), 'runtime'), resolve(folder)].find((runtime) =>
+    existsSync(join(runtime, 'src/server/serve.ts')),
+  );
+  if (found === undefined) {
+    throw new UsageError(`--base is the folder of a checkout, and there is no runtime in ${folder}`);
   }
-  return runtime;
+  return found;
 }
 
 function wantedCases(names: string | undefined): readonly Case[] {

@@ -112,8 +112,8 @@ export function clientSubject(
   };
 }
 
-/** The variants that are wanted, ours first. */
+/** The variants that are wanted: ours first, and another checkout's last, if one is named. */
 export function chosen(variants: readonly string[], { only, base }: Settings): string[] {
-  const all = base === undefined ? variants : [...variants, 'base'];
-  return all.filter((name) => name === 'ours' || only === undefined || only.has(name));
+  const kept = variants.filter((name) => name === 'ours' || only === undefined || only.has(name));
+  return base === undefined ? kept : [...kept, 'base'];
 }
