@@ -22,11 +22,12 @@ afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 const readme = (name: string): string => readFileSync(join(root, name, 'README.md'), 'utf8');
 
-/** The first block of a language: the file it says it is, and its text. */
-function block(markdown: string, language: string): { file: string; text: string } {
+/** The first block of a language, or the one that is called so: the file it says it is, and its text. */
+function block(markdown: string, language: string, called?: string): { file: string; text: string } {
   const blocks = [...markdown.matchAll(/^```(\w+) ?(.*)\n([\s\S]+?)^```/gm)];
-  const [, , file = '', text = ''] = blocks.find(([, its]) => its === language) ?? [];
-  expect(text, `a block of ${language}`).not.toBe('');
+  const isMeant = ([, its, name]: RegExpExecArray) => its === language && (called === undefined || name === called);
+  const [, , file = '', text = ''] = blocks.find(isMeant) ?? [];
+  expect(text, `a block of ${language} ${called ?? ''}`).not.toBe('');
   return { file, text };
 }
 
@@ -55,8 +56,10 @@ test('envoy, then runtime: a contract of one’s own is compiled, served and cal
   run('buf', 'generate');
   expect(readdirSync(join(acme, 'gen/envoy/local')).sort()).toEqual(['edge.yaml', 'greeter.yaml']);
 
-  write(block(readme('runtime'), 'ts'));
-  expect(run(process.execPath, 'main.ts')).toBe(block(readme('runtime'), 'text').text);
+  for (const name of ['main', 'mesh']) {
+    write(block(readme('runtime'), 'ts', `${name}.ts`));
+    expect(run(process.execPath, `${name}.ts`)).toBe(block(readme('runtime'), 'text', `${name}.txt`).text);
+  }
 });
 
 test('envoy: its README names every option of the plugin', () => {

@@ -79,14 +79,14 @@ export class PooledSession {
     );
   }
 
-  /** Whether the connection is closed or broken, rather than one of its calls. */
+  /** Whether the connection is closed or broken, rather than one of its calls; its calls may hear of it first. */
   get isGone(): boolean {
     return this.http2.destroyed;
   }
 
   /** How many more calls it takes now. */
   get room(): number {
-    return this.#state === 'ready' ? this.#maxStreams - this.open : 0;
+    return this.#state === 'ready' && !this.isGone ? this.#maxStreams - this.open : 0;
   }
 
   /** How many calls it will take once it is ready, where it is not yet. */
@@ -99,7 +99,7 @@ export class PooledSession {
    * answered.
    */
   isUsable(): boolean {
-    if (this.#state !== 'ready' || this.open >= this.#maxStreams) {
+    if (this.room <= 0) {
       return false;
     }
     if (this.open === 0 && Date.now() - this.heardMs >= this.#owner.options.pingAfterMs) {
@@ -120,12 +120,12 @@ export class PooledSession {
   /** A call of it has closed. */
   closed(): void {
     this.open -= 1;
-    if (this.open === 0) {
+    if (this.open === 0 && !this.isGone) {
       this.heardMs = Date.now();
       // Without calls it does not keep the process alive.
       this.http2.unref();
     }
-    if (this.#state === 'ready') {
+    if (this.room > 0) {
       this.#owner.hasRoom(this);
     }
   }

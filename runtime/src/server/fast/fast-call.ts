@@ -253,19 +253,24 @@ export class FastCall extends ServerCall {
 
   async #intercept(interceptors: readonly Interceptor[], message: MessageShape<DescMessage>): Promise<unknown> {
     const { context, fast } = this;
+    const asked = interceptedRequest(context, message);
+    let answered: UnaryResponse | undefined;
     const handle = async (request: UnaryRequest): Promise<UnaryResponse> => {
-      const output = await fast.handler(request.message, contextOf(context, request));
-      return interceptedResponse(context, normalize(fast.method.output, output));
+      // A request that was passed on as it came needs no context of its own.
+      const handlerContext = request === asked ? context : contextOf(context, request);
+      const output = await fast.handler(request.message, handlerContext);
+      answered = interceptedResponse(context, normalize(fast.method.output, output));
+      return answered;
     };
     // As in Connect: the first is outermost. An interceptor does not know that only unary calls come here.
     const next = interceptors.reduceRight<ReturnType<Interceptor>>(
       (inner, interceptor) => interceptor(inner),
       handle as ReturnType<Interceptor>,
     );
-    const response = await next(interceptedRequest(context, message));
-    if (!this.isOver) {
-      context.header = response.header === context.header ? context.header : response.header;
-      context.trailer = response.trailer === context.trailer ? context.trailer : response.trailer;
+    const response = await next(asked);
+    if (response !== answered && !this.isOver) {
+      context.header = response.header;
+      context.trailer = response.trailer;
     }
     return response.message;
   }
