@@ -130,6 +130,7 @@ export class Acceptor {
     this.#open.add(call);
     call.span = serverSpan(call.rpc, call.headers);
     call.open();
+    this.#endIfStopping(call);
   }
 
   /** Answers a request over HTTP/1.1. Never throws. */
@@ -152,6 +153,12 @@ export class Acceptor {
       this.#refuse(exchange, error);
     } else {
       this.#adapt(served, exchange);
+    }
+  }
+
+  #endIfStopping(call: ServerCall): void {
+    if (this.#isStopping && call.isStream) {
+      call.abort(fail('STREAM_ENDED'));
     }
   }
 
@@ -205,9 +212,7 @@ export class Acceptor {
   }
 
   async #answer(exchange: Exchange, call: ServerCall, already: AlreadyRead | undefined): Promise<void> {
-    if (this.#isStopping && call.isStream) {
-      call.abort(fail('STREAM_ENDED'));
-    }
+    this.#endIfStopping(call);
     const { isTyped } = this.#options;
     const work = () => answer(exchange, call, already === undefined ? { isTyped } : { isTyped, already });
     await (call.span === undefined ? work() : call.span.run(work));

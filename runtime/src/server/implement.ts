@@ -5,7 +5,7 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import type { ConnectRouter, ServiceImpl } from '@connectrpc/connect';
 import type { PolicyTable } from '../policy.ts';
-import type { UnaryHandler } from './fast/fast-method.ts';
+import type { FastHandler } from './fast/fast-method.ts';
 
 /** A service and its implementation. */
 export type Implementation = {
@@ -14,8 +14,8 @@ export type Implementation = {
   readonly methods: ReadonlySet<string>;
   /** Adds the service to a Connect router. */
   register(router: ConnectRouter): void;
-  /** The handler of a unary RPC, for the fast lane. */
-  unaryHandler(method: DescMethod): UnaryHandler | undefined;
+  /** The handler of an RPC that is asked one message, for the fast lane. */
+  fastHandler(method: DescMethod): FastHandler | undefined;
 };
 
 /** Pairs a service with its implementation: `implement(ItemService, { getItem(request, context) {...}, ... })`. */
@@ -25,11 +25,10 @@ export function implement<Desc extends DescService>(service: Desc, implementatio
     service,
     methods: new Set(methods.map((method) => method.localName)),
     register: (router) => void router.service(service, implementation),
-    unaryHandler(method) {
+    fastHandler(method) {
       const handler: unknown = Reflect.get(implementation, method.localName);
-      return method.methodKind === 'unary' && typeof handler === 'function'
-        ? (handler.bind(implementation) as UnaryHandler)
-        : undefined;
+      const isAskedOnce = method.methodKind === 'unary' || method.methodKind === 'server_streaming';
+      return isAskedOnce && typeof handler === 'function' ? (handler.bind(implementation) as FastHandler) : undefined;
     },
   };
 }

@@ -3,7 +3,7 @@
  * without dropping a call.
  */
 
-import type { DescMethod, DescMethodUnary, DescService } from '@bufbuild/protobuf';
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { createConnectRouter, type Interceptor } from '@connectrpc/connect';
 import { type Address, formatAddress, parseAddress } from '../address.ts';
 import { asThrown } from '../errors/as-thrown.ts';
@@ -16,7 +16,7 @@ import { type AcceptOptions, Acceptor, type LaneCounts } from './accept.ts';
 import { guard } from './adapter/guard.ts';
 import { COMPRESSIONS } from './compressions.ts';
 import { DEFAULT_DRAIN, type DrainOptions, drain } from './drain.ts';
-import { fastMethod } from './fast/fast-method.ts';
+import { type FastDesc, fastMethod } from './fast/fast-method.ts';
 import { checkImplementations, type Implementation, implement } from './implement.ts';
 import { type Limits, limitsOf } from './limits.ts';
 import { listen } from './listen.ts';
@@ -151,27 +151,30 @@ function methodsOf(
     compressMinBytes: limits.compressMinBytes,
     acceptCompression: [...COMPRESSIONS],
   });
-  const handlers = new Map<unknown, ReturnType<Implementation['unaryHandler']>>();
+  const handlers = new Map<unknown, ReturnType<Implementation['fastHandler']>>();
   for (const implementation of implementations) {
     compileRules(implementation.service);
     implementation.register(router);
     for (const method of implementation.service.methods) {
-      handlers.set(method, implementation.unaryHandler(method));
+      handlers.set(method, implementation.fastHandler(method));
     }
   }
   return new Map(
     router.handlers.map((handler) => {
       const { method } = handler;
-      const unary = handlers.get(method);
+      const own = handlers.get(method);
       const fast =
-        unary && isUnary(method) ? fastMethod(method, unary, { interceptors, limits, jsonOptions }) : undefined;
+        own && isForFastLane(method, interceptors)
+          ? fastMethod(method, own, { interceptors, limits, jsonOptions })
+          : undefined;
       return [handler.requestPath, servedMethod(handler, fast, { policy, limits, isTyped: options.isTyped })];
     }),
   );
 }
 
-function isUnary(method: DescMethod): method is DescMethodUnary {
-  return method.methodKind === 'unary';
+/** Streams go by the fast lane where no interceptor wants to see their messages. */
+function isForFastLane(method: DescMethod, interceptors: readonly Interceptor[]): method is FastDesc {
+  return method.methodKind === 'unary' || (method.methodKind === 'server_streaming' && interceptors.length === 0);
 }
 
 function checkOptions({ workload, policy, errors }: ServeOptions): void {

@@ -3,7 +3,7 @@
  * failure is to be told, in the one HEADERS frame that Envoy's retries look at; Connect's as a plain HTTP response.
  */
 
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { ConnectError } from '@connectrpc/connect';
 import { mergeNonProtocolHeaders } from '@connectrpc/connect/protocol';
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect';
@@ -43,9 +43,33 @@ export function writeAnswer(call: FastCall, message: Uint8Array, isCompressed: b
   send(call, message);
 }
 
-/** Writes an error as the whole answer. */
+/** Sends the headers of a stream of answers; `endStream` ends it. */
+export function beginStream(call: FastCall): void {
+  const { stream } = call;
+  stream.respond(headOf(call), WITH_TRAILERS);
+  stream.on('wantTrailers', () => {
+    const { error, context } = call;
+    const trailer = new Headers(context.trailer);
+    stream.sendTrailers(outgoing(setTrailerStatus(trailer, error)));
+  });
+  call.hasBegun = true;
+}
+
+/** Ends a stream of answers, well or with the error that the call has. */
+export function endStream(call: FastCall): void {
+  if (!call.hasBegun) {
+    beginStream(call);
+  }
+  call.stream.end();
+}
+
+/** Writes an error as the whole answer, or as the end of one that has begun. */
 export function writeError(call: FastCall, error: ConnectError): void {
   call.error = error;
+  if (call.hasBegun) {
+    endStream(call);
+    return;
+  }
   const { stream, format, context } = call;
   if (format.protocol === 'grpc') {
     const trailer = setTrailerStatus(new Headers(context.trailer), error);
@@ -70,11 +94,14 @@ export function writeError(call: FastCall, error: ConnectError): void {
     writeErrorBody(call, status, body, false);
     return;
   }
-  void compression.compress(body).then((compressed) => {
-    if (!stream.closed && !stream.destroyed) {
-      writeErrorBody(call, status, compressed, true);
-    }
-  });
+  compression.compress(body).then(
+    (compressed) => {
+      if (!stream.closed && !stream.destroyed) {
+        writeErrorBody(call, status, compressed, true);
+      }
+    },
+    () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+  );
 }
 
 function writeErrorBody(call: FastCall, status: string, body: Uint8Array, isCompressed: boolean): void {
@@ -88,8 +115,7 @@ function sendOk(this: ServerHttp2Stream): void {
 }
 
 function send(call: FastCall, bytes: Uint8Array): void {
-  call.session.unsentBytes += bytes.byteLength;
-  call.unsentBytes = bytes.byteLength;
+  call.countUnsent(bytes.byteLength);
   call.stream.end(bytes);
 }
 

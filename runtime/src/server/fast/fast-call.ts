@@ -1,5 +1,5 @@
 /**
- * One unary call on the fast lane, from its headers to its answer, on node:http2's core stream API. It serves what is well
+ * One call on the fast lane, from its headers to its answer, on node:http2's core stream API. It serves what is well
  * formed; a body that is not goes, with all that was read of it, to the adapter, whose answer to it is Connect's own.
  */
 
@@ -14,10 +14,11 @@ import type { ServedMethod } from '../served-method.ts';
 import { ServerCall } from '../server-call.ts';
 import type { SessionState } from '../session-state.ts';
 import { check } from '../validate.ts';
-import { writeAnswer, writeError } from './answer.ts';
+import { endStream, writeAnswer, writeError } from './answer.ts';
 import { contextOf, FastContext, interceptedRequest, interceptedResponse } from './context.ts';
 import type { FastMethod } from './fast-method.ts';
 import type { Agreed, Format } from './format.ts';
+import { cutOff, sendMessages } from './server-stream.ts';
 
 /** What a call on the fast lane asks of the server. */
 export type FastLane = {
@@ -54,8 +55,11 @@ export class FastCall extends ServerCall {
   readonly lane: FastLane;
   readonly session: SessionState;
   readonly context: FastContext;
-  /** Bytes of the answer, from when it is written until the stream closes. */
-  unsentBytes = 0;
+  /** Whether the headers of a stream of answers are sent. */
+  hasBegun = false;
+  /** Whether a stream of answers waits for its caller to read. */
+  isBlocked = false;
+  #unsentBytes = 0;
   readonly #got: Uint8Array | undefined;
   #first: Uint8Array | undefined;
   /** All chunks, where there is more than one. */
@@ -150,8 +154,14 @@ export class FastCall extends ServerCall {
       this.abort(fail('CANCELLED'));
     }
     this.stopClock();
-    this.session.unsentBytes -= this.unsentBytes;
+    this.countUnsent(0);
     this.lane.closed(this);
+  }
+
+  /** Notes how much of the answer is written and may not have been read, in bytes. */
+  countUnsent(bytes: number): void {
+    this.session.unsentBytes += bytes - this.#unsentBytes;
+    this.#unsentBytes = bytes;
   }
 
   /** Sends an error, unless the call is over. */
@@ -167,9 +177,10 @@ export class FastCall extends ServerCall {
       return;
     }
     this.error = reason;
-    if (!this.stream.closed && !this.stream.destroyed) {
-      writeError(this, reason);
-      this.#discardRest();
+    if (this.isBlocked) {
+      cutOff(this.stream);
+    } else if (!this.stream.closed && !this.stream.destroyed) {
+      this.#write(() => writeError(this, reason));
     }
     this.lane.done(this);
   }
@@ -235,6 +246,10 @@ export class FastCall extends ServerCall {
     try {
       if (fast.hasRules) {
         check(fast.method.input, message);
+      }
+      if (fast.method.methodKind === 'server_streaming') {
+        void this.#stream(fast.handler(message, context) as AsyncIterable<unknown>);
+        return;
       }
       const output =
         fast.interceptors.length === 0 ? fast.handler(message, context) : this.#intercept(fast.interceptors, message);
@@ -310,19 +325,37 @@ export class FastCall extends ServerCall {
 
   #finish(error: ConnectError | undefined, message: Uint8Array, isCompressed: boolean): void {
     this.answered();
+    this.#write(() => (error === undefined ? writeAnswer(this, message, isCompressed) : writeError(this, error)));
+    this.lane.done(this);
+  }
+
+  #write(write: () => void): void {
     try {
-      if (error === undefined) {
-        writeAnswer(this, message, isCompressed);
-      } else {
-        writeError(this, error);
-      }
+      write();
     } catch (unsendable) {
       // Node refuses headers that cannot be sent; what was wrong with them is the handler's affair.
       this.error = runInCall(this, this.lane.errorOf, unsendable);
       this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     }
     this.#discardRest();
-    this.lane.done(this);
+  }
+
+  /** A handler that answers with a stream, and is asked without interceptors. */
+  async #stream(messages: AsyncIterable<unknown>): Promise<void> {
+    const { fast, format } = this;
+    try {
+      await sendMessages(this, messages, (message) =>
+        fast.codec.serialize(normalize(fast.method.output, message), format.isBinary, ENVELOPE_HEAD_BYTES),
+      );
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (!this.isOver) {
+      this.answered();
+      this.#write(() => endStream(this));
+      this.lane.done(this);
+    }
   }
 
   #discardRest(): void {

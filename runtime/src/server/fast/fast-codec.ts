@@ -3,10 +3,11 @@
  * cannot do, so that both lanes answer and refuse alike.
  */
 
-import type { DescMessage, DescMethodUnary, JsonReadOptions, JsonWriteOptions, MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, JsonReadOptions, JsonWriteOptions, MessageShape } from '@bufbuild/protobuf';
 import { createMethodSerializationLookup } from '@connectrpc/connect/protocol';
 import { codecOf } from '../../codec/codec.ts';
 import type { Limits } from '../limits.ts';
+import type { FastDesc } from './fast-method.ts';
 
 /** Reads the requests and writes the answers of an RPC. */
 export type FastCodec = {
@@ -21,7 +22,7 @@ export type FastCodec = {
 
 /** Makes the codecs of an RPC. */
 export function fastCodec(
-  method: DescMethodUnary,
+  method: FastDesc,
   {
     limits,
     jsonOptions,

@@ -1,21 +1,24 @@
 /**
- * What the fast lane needs to serve one unary RPC: its handler, its codecs and what runs around it, found once at start.
+ * What the fast lane needs to serve one RPC: its handler, its codecs and what runs around it, found once at start.
  */
 
-import type { DescMethodUnary, JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
+import type { DescMethodServerStreaming, DescMethodUnary, JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext, Interceptor } from '@connectrpc/connect';
 import type { Limits } from '../limits.ts';
 import { hasRules } from '../rules.ts';
 import { type FastCodec, fastCodec } from './fast-codec.ts';
 
-/** A unary handler of Connect's, whatever its messages. */
-export type UnaryHandler = (request: unknown, context: HandlerContext) => unknown;
+/** A handler of Connect's that is asked one message, whatever its messages. */
+export type FastHandler = (request: unknown, context: HandlerContext) => unknown;
 
-/** One unary RPC on the fast lane. */
+/** The RPCs that the fast lane can serve: those that are asked one message. */
+export type FastDesc = DescMethodUnary | DescMethodServerStreaming;
+
+/** One RPC on the fast lane. */
 export type FastMethod = {
-  readonly method: DescMethodUnary;
-  readonly handler: UnaryHandler;
+  readonly method: FastDesc;
+  readonly handler: FastHandler;
   readonly interceptors: readonly Interceptor[];
   readonly codec: FastCodec;
   /** Whether its request has rules to be checked. */
@@ -24,10 +27,10 @@ export type FastMethod = {
   readonly mayBeGot: boolean;
 };
 
-/** Prepares a unary RPC. */
+/** Prepares an RPC. */
 export function fastMethod(
-  method: DescMethodUnary,
-  handler: UnaryHandler,
+  method: FastDesc,
+  handler: FastHandler,
   {
     interceptors,
     limits,
@@ -44,6 +47,6 @@ export function fastMethod(
     interceptors,
     codec: fastCodec(method, { limits, jsonOptions }),
     hasRules: hasRules(method.input),
-    mayBeGot: method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
+    mayBeGot: method.methodKind === 'unary' && method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
   };
 }

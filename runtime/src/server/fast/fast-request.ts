@@ -35,7 +35,9 @@ function posted(served: ServedMethod, headers: IncomingHttpHeaders, readMaxBytes
   const requestedMs = timeoutOf(protocol, headers);
   // One that says that it is too large is refused before it is read, which the adapter does.
   const isTooLarge = protocol === 'connect' && Number(headers['content-length']) > readMaxBytes;
-  if (Number.isNaN(requestedMs) || Array.isArray(encoding) || isTooLarge) {
+  // Connect's streams have envelopes, and content types of their own.
+  const isForeign = protocol === 'connect' && served.isStream;
+  if (Number.isNaN(requestedMs) || Array.isArray(encoding) || isTooLarge || isForeign) {
     return undefined;
   }
   const agreed = agree(protocol, headers, encoding);
