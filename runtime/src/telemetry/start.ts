@@ -5,6 +5,7 @@
 
 import { createRequire } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
+import { otlpSettings } from './otlp/settings.ts';
 
 /** Telemetry of a process. */
 export type Telemetry = {
@@ -43,10 +44,12 @@ export async function startTelemetry(options: { readonly workload: string }): Pr
   for (const [name, value] of Object.entries(DEFAULTS)) {
     env[name] ??= value;
   }
-  const [{ NodeSDK }, { PgInstrumentation }] = await Promise.all([
+  const [{ NodeSDK }, { PgInstrumentation }, { OtlpProcessor }] = await Promise.all([
     import('@opentelemetry/sdk-node'),
     import('@opentelemetry/instrumentation-pg'),
+    import('./otlp/processor.ts'),
   ]);
+  const otlp = otlpSettings(env);
   const metricsWanted = env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || env.OTEL_METRICS_EXPORTER;
   const sdk = new NodeSDK({
     ...(env.OTEL_SERVICE_NAME ? {} : { serviceName: options.workload }),
@@ -56,6 +59,7 @@ export async function startTelemetry(options: { readonly workload: string }): Pr
     // Logs stay on standard error.
     logRecordProcessors: [],
     ...(metricsWanted ? {} : { metricReaders: [] }),
+    ...(otlp === undefined ? {} : { spanProcessors: [new OtlpProcessor(otlp)] }),
   });
   sdk.start();
   // The instrumentation patches what `require` loads; an `import` of pg shares the patched classes.
