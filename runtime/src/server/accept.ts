@@ -79,6 +79,16 @@ export class Acceptor {
     return this.#open;
   }
 
+  /** Whether calls of a connection are open. */
+  hasOpenCalls(session: SessionState): boolean {
+    for (const call of this.#open) {
+      if (call.session === session) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Calls answered so far, by lane. */
   get lanes(): LaneCounts {
     return { ...this.#lanes };
@@ -109,6 +119,7 @@ export class Acceptor {
   /** Answers a request over HTTP/2. Never throws. */
   accept(request: Http2Request): void {
     const { stream, headers, session } = request;
+    session.calls += 1;
     // Whatever befalls the stream is told by its 'close'; without a listener an 'error' would end the process.
     stream.on('error', ignore);
     const served = this.#served(headers);
@@ -123,7 +134,7 @@ export class Acceptor {
         ? fastRequest(served, headers, this.#options.limits.readMaxBytes)
         : undefined;
     if (fast === undefined || taken === undefined) {
-      this.#adapt(served, http2Exchange(stream, headers, session));
+      this.#adapt(served, http2Exchange(stream, headers, session), session);
       return;
     }
     const call = new FastCall(this.#lane, stream, headers, { served, fast, request: taken, session });
@@ -190,9 +201,9 @@ export class Acceptor {
     void refuse(exchange, this.#options.isTyped ? told : untyped(told), status);
   }
 
-  #adapt(served: ServedMethod, exchange: Exchange): void {
+  #adapt(served: ServedMethod, exchange: Exchange, session?: SessionState): void {
     const timeoutMs = clampTimeout(requestedTimeoutMs(exchange.headers), served.capMs);
-    const call = new ServerCall(served, exchange.headers, timeoutMs);
+    const call = new ServerCall(served, exchange.headers, timeoutMs, session);
     this.#open.add(call);
     call.span = serverSpan(call.rpc, call.headers);
     call.start();
@@ -208,7 +219,7 @@ export class Acceptor {
 
   /** A call that came on the fast lane and is not for it. */
   #takeOver(call: FastCall, already: AlreadyRead): void {
-    void this.#answer(http2Exchange(call.stream, call.headers, call.session), call, already);
+    void this.#answer(http2Exchange(call.stream, call.headers, call.connection), call, already);
   }
 
   async #answer(exchange: Exchange, call: ServerCall, already: AlreadyRead | undefined): Promise<void> {

@@ -9,6 +9,7 @@ import { createServer as createTcpServer, type Server, type Socket } from 'node:
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { log } from '../log.ts';
 import type { Http2Request } from './accept.ts';
+import { endWhenIdle } from './idle.ts';
 import type { Limits } from './limits.ts';
 import type { SessionState } from './session-state.ts';
 import { readTls, type ServerTls } from './tls.ts';
@@ -20,6 +21,8 @@ export type PortOptions = {
   /** Whether HTTP/1.1 is spoken beside HTTP/2. */
   readonly http1: boolean;
   readonly onHttp2: (request: Http2Request) => void;
+  /** Whether calls of a connection are open. */
+  readonly hasOpenCalls: (state: SessionState) => boolean;
   readonly onHttp1: (request: IncomingMessage, response: ServerResponse) => void;
 };
 
@@ -56,14 +59,9 @@ export function createPort(options: PortOptions): Port {
   http2.on('session', (session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
-    const state: SessionState = { unsentBytes: 0 };
+    const state: SessionState = { unsentBytes: 0, calls: 0 };
     session.on('stream', (stream, headers, _flags, raw) => options.onHttp2({ stream, headers, raw, session: state }));
-    session.setTimeout(limits.idleConnectionMs, () => {
-      // A stream that is merely quiet has its own limits.
-      if (state.unsentBytes === 0) {
-        session.close();
-      }
-    });
+    endWhenIdle(session, state, options);
     if (isRetired) {
       // It was accepted just before the drain began.
       session.close();

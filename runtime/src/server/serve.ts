@@ -108,6 +108,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     tls: options.tls,
     http1: options.http1 ?? false,
     onHttp2: (request) => acceptor.accept(request),
+    hasOpenCalls: (session) => acceptor.hasOpenCalls(session),
     onHttp1: (request, response) => acceptor.acceptHttp1(request, response),
   });
   const address = typeof options.listen === 'string' ? parseAddress(options.listen) : options.listen;

@@ -13,6 +13,7 @@ import { timers, type WheelEntry } from '../timer-wheel.ts';
 import type { Call } from './call.ts';
 import { type Caller, callerOf } from './caller.ts';
 import type { ServedMethod } from './served-method.ts';
+import type { SessionState } from './session-state.ts';
 
 const TRACEPARENT = /^[\da-f]{2}-(?<traceId>[\da-f]{32})-[\da-f]{16}-[\da-f]{2}/;
 const NO_TRACE = '0'.repeat(32);
@@ -24,6 +25,8 @@ export class ServerCall implements Call {
   readonly served: ServedMethod;
   readonly headers: IncomingHttpHeaders;
   readonly timeoutMs: number | undefined;
+  /** The HTTP/2 connection that it came on. */
+  readonly session: SessionState | undefined;
   readonly deadlineMs: number | undefined;
   /** The error that the call is answered with, once that is known: what its span and the metrics tell. */
   error: ConnectError | undefined;
@@ -40,7 +43,13 @@ export class ServerCall implements Call {
   #answered = false;
 
   /** @param timeoutMs until the deadline, in milliseconds; 0 or less has passed already. */
-  constructor(served: ServedMethod, headers: IncomingHttpHeaders, timeoutMs: number | undefined) {
+  constructor(
+    served: ServedMethod,
+    headers: IncomingHttpHeaders,
+    timeoutMs: number | undefined,
+    session: SessionState | undefined,
+  ) {
+    this.session = session;
     this.served = served;
     this.headers = headers;
     this.timeoutMs = timeoutMs;

@@ -37,7 +37,8 @@ export function readBody(stream: Readable, signal: AbortSignal, already: Already
     }
   });
   stream.on('end', () => {
-    ended = true;
+    // Node ends the body of a caller that left in the middle of it too; 'close' comes next, and tells.
+    ended = !('aborted' in stream && stream.aborted === true);
     wake();
   });
   stream.on('close', () => {

@@ -53,7 +53,7 @@ export class FastCall extends ServerCall {
   readonly format: Format;
   readonly agreed: Agreed;
   readonly lane: FastLane;
-  readonly session: SessionState;
+  readonly connection: SessionState;
   readonly context: FastContext;
   /** Whether the headers of a stream of answers are sent. */
   hasBegun = false;
@@ -79,14 +79,14 @@ export class FastCall extends ServerCall {
       readonly session: SessionState;
     },
   ) {
-    super(called.served, headers, called.request.timeoutMs);
+    super(called.served, headers, called.request.timeoutMs, called.session);
     this.lane = lane;
     this.stream = stream;
     this.fast = called.fast;
     this.format = called.request.format;
     this.agreed = called.request.agreed;
     this.#got = called.request.got;
-    this.session = called.session;
+    this.connection = called.session;
     this.context = new FastContext(this, this.format);
   }
 
@@ -160,7 +160,7 @@ export class FastCall extends ServerCall {
 
   /** Notes how much of the answer is written and may not have been read, in bytes. */
   countUnsent(bytes: number): void {
-    this.session.unsentBytes += bytes - this.#unsentBytes;
+    this.connection.unsentBytes += bytes - this.#unsentBytes;
     this.#unsentBytes = bytes;
   }
 
@@ -374,7 +374,10 @@ function onData(this: FastStream, chunk: Uint8Array): void {
 }
 
 function onEnd(this: FastStream): void {
-  this[CALL]?.complete();
+  // Node ends the body of a caller that left in the middle of it too; 'close' comes next, and cancels.
+  if (!this.aborted) {
+    this[CALL]?.complete();
+  }
 }
 
 function onClose(this: FastStream): void {
