@@ -67,23 +67,60 @@ function agentTo({ egress, tls, sessions }: ClientOptions): Agent {
 
 function mended(inner: Transport): Transport {
   return {
-    async unary(...args) {
-      const mend = mender(args[1], args[2]);
+    async unary(method, signal, timeoutMs, ...rest) {
+      const mend = mender(signal, timeoutMs);
       try {
-        return await inner.unary(...args);
+        return await unlessRefused(() => inner.unary(method, signal, timeoutMs, ...rest));
       } catch (error) {
         throw mend(error);
       }
     },
-    async stream(...args) {
-      const mend = mender(args[1], args[2]);
+    async stream(method, signal, timeoutMs, header, input, contextValues) {
+      const mend = mender(signal, timeoutMs);
+      const begin = (messages: typeof input) =>
+        inner.stream(method, signal, timeoutMs, header, messages, contextValues);
       try {
-        const response = await inner.stream(...args);
+        // The one message of a server stream can be sent again; what a caller streams itself cannot.
+        const again = method.methodKind === 'server_streaming' ? await kept(input) : undefined;
+        const response = await (again === undefined ? begin(input) : unlessRefused(() => begin(again())));
         return { ...response, trailer: trailerOf(response), message: mendedMessages(response.message, mend) };
       } catch (error) {
         throw mend(error);
       }
     },
+  };
+}
+
+/** How often a call is begun anew when the peer did not begin it. */
+const ATTEMPTS_MAX = 4;
+
+/** Repeats a call that the peer did not begin, since it was on its way out. */
+async function unlessRefused<T>(begin: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await begin();
+    } catch (error) {
+      if (attempt >= ATTEMPTS_MAX || !isRefused(error)) {
+        throw error;
+      }
+    }
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+    if (cause.message.includes('REFUSED_STREAM')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Messages that can be read again and again. */
+async function kept<T>(messages: AsyncIterable<T>): Promise<() => AsyncIterable<T>> {
+  const all = await Array.fromAsync(messages);
+  return async function* again() {
+    yield* all;
   };
 }
 
@@ -98,6 +135,9 @@ function mender(signal: AbortSignal | undefined, timeoutMs: number | undefined):
     }
     if (error.code === Code.Canceled && !signal?.aborted && performance.now() >= lateMs) {
       return timedOut();
+    }
+    if (isRefused(error)) {
+      return new ConnectError('the call was turned away', Code.Unavailable, undefined, undefined, error);
     }
     // Connect calls an answer that is cut short or malformed the caller's mistake; it is the callee's.
     const isMalformed = error.code === Code.InvalidArgument && error.rawMessage.startsWith('protocol error:');
