@@ -35,6 +35,7 @@ export const echo: LaneHandler = ({ text, count, data }) => ({ text, count, data
 
 /** One server, and a connection to it. */
 export type Subject = {
+  readonly address: string;
   readonly lanes: LaneCounts | undefined;
   connection(): Promise<ClientHttp2Session>;
   close(): Promise<void>;
@@ -46,6 +47,7 @@ export const current: { handler: LaneHandler } = { handler: echo };
 function subject(address: string, rest: { readonly lanes?: () => LaneCounts; close(): Promise<void> | void }): Subject {
   let session: ClientHttp2Session | undefined;
   return {
+    address,
     get lanes() {
       return rest.lanes?.();
     },
