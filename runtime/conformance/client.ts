@@ -33,7 +33,8 @@ function clientFor(asked: ClientCompatRequest) {
   const key = `-${protocol}-${httpVersion}-${tls}`;
   const count = counts.get(key) ?? { protocol, httpVersion, tls, lanes: { fast: 0, adapter: 0 }, unary: 0 };
   counts.set(key, count);
-  count.unary += asked.streamType === StreamType.UNARY ? 1 : 0;
+  // What is asked by GET is not for the fast lane of a client.
+  count.unary += asked.streamType === StreamType.UNARY && !asked.useGetHttpMethod ? 1 : 0;
 
   const compression = compressionName(asked.compression);
   const { clientTlsCreds: creds } = asked;

@@ -6,7 +6,7 @@
 import { expect, test } from 'vitest';
 import { NO_GO } from './go-programs.ts';
 import { runSuite } from './runner.ts';
-import { readSelection } from './selection.ts';
+import { MODES, readSelection } from './selection.ts';
 
 /** Long, since the runner may have to be built first. */
 const RUN_MAX_MS = 300_000;
@@ -17,7 +17,7 @@ const parts: readonly [what: string, argv: readonly string[], cases: number][] =
   ['over TLS', ['--tls', '--compression', 'identity', '--codec', 'proto', '--stream', 'unary'], 200],
 ];
 
-for (const mode of ['server'] as const) {
+for (const mode of MODES) {
   test.for(parts)(`our ${mode} conforms %s`, { timeout: RUN_MAX_MS }, async ([, argv, cases], { skip }) => {
     const outcome = await runSuite(mode, readSelection(argv));
     if (outcome === undefined) return skip(NO_GO);

@@ -24,25 +24,31 @@ import {
   type UnaryResponseDefinition,
 } from './messages.ts';
 
+/** A call, and the time that it had when it came: later there is less. */
+type Call = { readonly context: HandlerContext; readonly timeoutMs: number | undefined };
 type Payload = { payload: MessageInitShape<typeof ConformancePayloadSchema> };
 
 /** The service. `onCall` is told of each call that reaches a handler, by the name of its RPC. */
 export function conformanceService(onCall: (rpc: string) => void): ServiceImpl<typeof ConformanceService> {
+  const observe = (context: HandlerContext): Call => {
+    onCall(context.method.name);
+    return { context, timeoutMs: context.timeoutMs() };
+  };
   return {
     unary(request, context) {
-      onCall(context.method.name);
-      return answerOnce(request.responseDefinition, [anyPack(UnaryRequestSchema, request)], context);
+      const call = observe(context);
+      return answerOnce(request.responseDefinition, [anyPack(UnaryRequestSchema, request)], call);
     },
     idempotentUnary(request, context) {
-      onCall(context.method.name);
-      return answerOnce(request.responseDefinition, [anyPack(IdempotentUnaryRequestSchema, request)], context);
+      const call = observe(context);
+      return answerOnce(request.responseDefinition, [anyPack(IdempotentUnaryRequestSchema, request)], call);
     },
     unimplemented(_, context) {
-      onCall(context.method.name);
+      observe(context);
       throw new ConnectError(`${context.method.name} is not implemented`, Code.Unimplemented);
     },
     async clientStream(requests, context) {
-      onCall(context.method.name);
+      const call = observe(context);
       let definition: UnaryResponseDefinition | undefined;
       const seen: Any[] = [];
       for await (const request of requests) {
@@ -51,18 +57,18 @@ export function conformanceService(onCall: (rpc: string) => void): ServiceImpl<t
         }
         seen.push(anyPack(ClientStreamRequestSchema, request));
       }
-      return answerOnce(definition, seen, context);
+      return answerOnce(definition, seen, call);
     },
     async *serverStream(request, context) {
-      onCall(context.method.name);
+      const call = observe(context);
       const definition = request.responseDefinition;
       begin(definition, context);
       const seen = [anyPack(ServerStreamRequestSchema, request)];
-      yield* answerRest(definition, 0, seen, context);
-      end(definition, seen, context);
+      yield* answerRest(definition, 0, seen, call);
+      end(definition, seen, call);
     },
     async *bidiStream(requests, context) {
-      onCall(context.method.name);
+      const call = observe(context);
       let definition: StreamResponseDefinition | undefined;
       let answered = 0;
       let seen: Any[] = [];
@@ -83,18 +89,17 @@ export function conformanceService(onCall: (rpc: string) => void): ServiceImpl<t
           break;
         }
         await delay(definition?.responseDelayMs ?? 0);
-        yield payload(data, requestInfo(seen, context));
+        yield payload(data, requestInfo(seen, call));
         answered += 1;
         seen = [];
       }
-      yield* answerRest(definition, answered, seen, context);
-      end(definition, seen, context);
+      yield* answerRest(definition, answered, seen, call);
+      end(definition, seen, call);
     },
   };
 }
 
-function requestInfo(requests: Any[], context: HandlerContext): RequestInfo {
-  const timeoutMs = context.timeoutMs();
+function requestInfo(requests: Any[], { context, timeoutMs }: Call): RequestInfo {
   const query = context.requestMethod === 'GET' ? new URL(context.url).searchParams : undefined;
   return create(RequestInfoSchema, {
     requestHeaders: listHeaders(context.requestHeader),
@@ -110,17 +115,13 @@ function payload(data: Uint8Array | undefined, info: RequestInfo | undefined): P
   return { payload: { ...(data === undefined ? {} : { data }), ...(info === undefined ? {} : { requestInfo: info }) } };
 }
 
-async function answerOnce(
-  definition: UnaryResponseDefinition | undefined,
-  seen: Any[],
-  context: HandlerContext,
-): Promise<Payload> {
-  begin(definition, context);
+async function answerOnce(definition: UnaryResponseDefinition | undefined, seen: Any[], call: Call): Promise<Payload> {
+  begin(definition, call.context);
   await delay(definition?.responseDelayMs ?? 0);
   if (definition?.response.case === 'error') {
-    throw failed(definition.response.value, requestInfo(seen, context));
+    throw failed(definition.response.value, requestInfo(seen, call));
   }
-  return payload(definition?.response.value, requestInfo(seen, context));
+  return payload(definition?.response.value, requestInfo(seen, call));
 }
 
 /** The answers of a stream from the `from`-th on. Only the very first of a stream tells what was seen. */
@@ -128,14 +129,14 @@ async function* answerRest(
   definition: StreamResponseDefinition | undefined,
   from: number,
   seen: Any[],
-  context: HandlerContext,
+  call: Call,
 ): AsyncGenerator<Payload> {
   for (const [index, data] of (definition?.responseData ?? []).entries()) {
     if (index < from) {
       continue;
     }
     await delay(definition?.responseDelayMs ?? 0);
-    yield payload(data, index === 0 ? requestInfo(seen, context) : undefined);
+    yield payload(data, index === 0 ? requestInfo(seen, call) : undefined);
   }
 }
 
@@ -148,12 +149,12 @@ function begin(
 }
 
 /** Ends a stream as it was told to. An error that is all that is answered also tells what was seen. */
-function end(definition: StreamResponseDefinition | undefined, seen: Any[], context: HandlerContext): void {
+function end(definition: StreamResponseDefinition | undefined, seen: Any[], call: Call): void {
   if (definition?.error === undefined) {
     return;
   }
   throw definition.responseData.length === 0
-    ? failed(definition.error, requestInfo(seen, context))
+    ? failed(definition.error, requestInfo(seen, call))
     : connectError(definition.error);
 }
 

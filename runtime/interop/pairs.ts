@@ -4,8 +4,9 @@ import * as grpc from '@grpc/grpc-js';
 import { goProgram } from '../conformance/go-programs.ts';
 import type { Caller } from './caller.ts';
 import { CASES } from './cases.ts';
+import { connectCaller } from './connect-caller.ts';
 import { grpcJsCaller } from './grpc-js-caller.ts';
-import { filesOf, type Identity, type Peer, runProgram, startGrpcJs, startServe } from './peers.ts';
+import { filesOf, type Identity, type Peer, runProgram, startGrpcGo, startGrpcJs, startServe } from './peers.ts';
 
 /** What came of one case. */
 export type Result = { readonly name: string; readonly ms: number; readonly failure: string | undefined };
@@ -31,6 +32,9 @@ const GO_CASES = [...Object.keys(CASES), 'pick_first_unary'];
 export const PAIRS: readonly Pair[] = [
   { name: 'grpc-go client, serve', needsGo: true, run: goClient },
   pair('grpc-js client, serve', startServe, grpcJs),
+  pair('connect, serve', startServe, ours),
+  pair('connect, grpc-js server', startGrpcJs, ours),
+  { ...pair('connect, grpc-go server', startGrpcGo, ours), needsGo: true },
   // The cases themselves, without anything of ours.
   pair('grpc-js client, grpc-js server', startGrpcJs, grpcJs),
 ];
@@ -41,6 +45,10 @@ function grpcJs(address: string, identity: Identity): Caller {
   const credentials =
     identity === undefined ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(Buffer.from(identity.cert));
   return grpcJsCaller(address, credentials);
+}
+
+function ours(address: string, identity: Identity): Caller {
+  return connectCaller(address, identity?.cert);
 }
 
 function pair(name: string, start: (identity: Identity) => Promise<Peer | undefined>, make: MakeCaller): Pair {
