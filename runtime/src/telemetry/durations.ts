@@ -15,11 +15,19 @@ export function isMetered(): boolean {
   return metrics.getMeter(INSTRUMENTATION) !== NO_METER;
 }
 
+let unmetered: unknown;
+
 /** The histogram of one side's calls; undefined while nobody wants metrics. */
 export function histogramOf(kind: SpanKind): Histogram | undefined {
   const made = histograms.get(kind);
-  if (made !== undefined || !isMetered()) {
+  const provider = made === undefined ? metrics.getMeterProvider() : undefined;
+  if (made !== undefined || provider === unmetered) {
     return made;
+  }
+  if (!isMetered()) {
+    // Remembered, so that calls of a process without metrics do not make a meter each.
+    unmetered = provider;
+    return undefined;
   }
   const side = kind === SpanKind.SERVER ? 'server' : 'client';
   const histogram = metrics.getMeter(INSTRUMENTATION).createHistogram(`rpc.${side}.call.duration`, {

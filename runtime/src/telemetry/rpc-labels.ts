@@ -5,6 +5,7 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
 import { codeToString } from '@connectrpc/connect/protocol-connect';
 import { type Attributes, SpanKind } from '@opentelemetry/api';
+import { rpcHead } from './otlp/span-bytes.ts';
 
 /** Which of the runtime's two ways a call went: the one thing that tells them apart. */
 export type Lane = 'fast' | 'adapter';
@@ -16,6 +17,8 @@ export type RpcLabels = {
   readonly attributes: Attributes;
   /** The attributes of the duration of a call that ended so. */
   outcome(status: string, lane: Lane | undefined): Attributes;
+  /** The span of a call that ended so, as far as it is the same for all of them. */
+  head(status: string): Uint8Array;
 };
 
 const known = new Map<string, RpcLabels>();
@@ -41,23 +44,36 @@ export function labelsOf(kind: SpanKind, rpc: string, isGrpc: boolean, workload?
 }
 
 function makeLabels(kind: SpanKind, rpc: string, attributes: Attributes): RpcLabels {
-  const outcomes = new Map<string, Attributes>();
+  const outcomes: Record<Lane | 'none', Map<string, Attributes>> = {
+    fast: new Map(),
+    adapter: new Map(),
+    none: new Map(),
+  };
+  const heads = new Map<string, Uint8Array>();
   return {
     kind,
     rpc,
     attributes,
     outcome(status, lane) {
-      const key = lane === undefined ? status : `${status} ${lane}`;
-      let outcome = outcomes.get(key);
+      const known = outcomes[lane ?? 'none'];
+      let outcome = known.get(status);
       if (outcome === undefined) {
         outcome = {
           ...attributes,
           'rpc.response.status_code': status,
           ...(lane === undefined ? {} : { 'weft.rpc.lane': lane }),
         };
-        outcomes.set(key, outcome);
+        known.set(status, outcome);
       }
       return outcome;
+    },
+    head(status) {
+      let head = heads.get(status);
+      if (head === undefined) {
+        head = rpcHead(rpc, kind, { ...attributes, 'rpc.response.status_code': status });
+        heads.set(status, head);
+      }
+      return head;
     },
   };
 }

@@ -9,8 +9,11 @@
 import type { IncomingHttpHeaders } from 'node:http2';
 import { Code, type ConnectError } from '@connectrpc/connect';
 import {
+  type Attributes,
   type Context,
   context,
+  type Histogram,
+  type HrTime,
   isSpanContextValid,
   propagation,
   ROOT_CONTEXT,
@@ -18,11 +21,14 @@ import {
   type SpanContext,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api';
 import { reasonOf } from '../errors/fail.ts';
 import { histogramOf } from './durations.ts';
-import { provider } from './provider.ts';
+import { ids, keeping } from './ids.ts';
+import { writeRpcSpan } from './otlp/span-bytes.ts';
+import { type Provider, provider, type Recorder } from './provider.ts';
 import { type Lane, labelsOf, type RpcLabels, statusName } from './rpc-labels.ts';
 import { parentOf, traceparentOf } from './w3c.ts';
 
@@ -60,17 +66,9 @@ export function serverSpan(rpc: string, headers: IncomingHttpHeaders): CallSpan 
     return UNTRACED;
   }
   const labels = labelsOf(SpanKind.SERVER, rpc, headers['content-type']?.startsWith('application/grpc') ?? false);
-  if (!known.isW3c) {
-    return started(labels, propagation.extract(ROOT_CONTEXT, headers));
-  }
-  const parent = parentOf(headers.traceparent, headers.tracestate);
-  if (parent === undefined) {
-    return started(labels, ROOT_CONTEXT);
-  }
-  const within = trace.setSpanContext(ROOT_CONTEXT, parent);
-  return known.skipsUnsampled && parent.traceFlags === 0
-    ? new MeasuredCall(labels, within, undefined, parent)
-    : started(labels, within);
+  return known.isW3c
+    ? begun(known, labels, ROOT_CONTEXT, parentOf(headers.traceparent, headers.tracestate))
+    : started(known, labels, propagation.extract(ROOT_CONTEXT, headers));
 }
 
 /**
@@ -88,52 +86,133 @@ export function clientSpan(
     return undefined;
   }
   const labels = labelsOf(SpanKind.CLIENT, rpc, true, workload);
-  const parent = context.active();
-  const parentSpan = trace.getSpanContext(parent);
-  const isSkipped = known.skipsUnsampled && parentSpan !== undefined && parentSpan.traceFlags === 0;
-  const call = isSkipped ? new MeasuredCall(labels, parent, undefined, parentSpan) : started(labels, parent);
+  const active = context.active();
+  const call =
+    active instanceof MeasuredCall
+      ? begun(known, labels, active, active.spanContext)
+      : active === ROOT_CONTEXT
+        ? begun(known, labels, active, undefined)
+        : started(known, labels, active);
   call.inject(carrier, known.isW3c);
   return call;
 }
 
-function started(labels: RpcLabels, parent: Context): MeasuredCall {
-  const { kind, rpc, attributes } = labels;
-  const span = trace.getTracer(INSTRUMENTATION).startSpan(rpc, { kind, attributes }, parent);
-  return new MeasuredCall(labels, trace.setSpan(parent, span), span, span.spanContext());
+/** Begins the span of a call without the SDK, where it is certain what the SDK would do. */
+function begun(known: Provider, labels: RpcLabels, within: Context, parent: SpanContext | undefined): MeasuredCall {
+  const { recorder, skipsUnsampled } = known;
+  if (parent !== undefined && parent.traceFlags === TraceFlags.NONE && skipsUnsampled) {
+    return new MeasuredCall(known, labels, within, parent, parent);
+  }
+  const isCertain = parent === undefined ? recorder?.sampled.roots : parent.traceFlags === TraceFlags.SAMPLED;
+  if (recorder === undefined || isCertain !== true) {
+    return started(known, labels, within instanceof MeasuredCall ? within : withParent(within, parent));
+  }
+  const traceId = parent?.traceId ?? ids.generateTraceId();
+  const spanId = ids.generateSpanId();
+  const traceFlags = TraceFlags.SAMPLED;
+  const { traceState } = parent ?? {};
+  const own = traceState === undefined ? { traceId, spanId, traceFlags } : { traceId, spanId, traceFlags, traceState };
+  return new MeasuredCall(known, labels, within, parent, own, recorder);
 }
 
-const INSTRUMENTATION = '@weft/runtime';
+/** Begins the span of a call as the SDK does it. */
+function started(known: Provider, labels: RpcLabels, within: Context): MeasuredCall {
+  const { kind, rpc, attributes } = labels;
+  const span = known.tracer.startSpan(rpc, { kind, attributes }, within);
+  return new MeasuredCall(known, labels, within, undefined, span.spanContext(), undefined, span);
+}
 
-class MeasuredCall implements CallSpan {
+function withParent(within: Context, parent: SpanContext | undefined): Context {
+  return parent === undefined ? within : trace.setSpanContext(within, parent);
+}
+
+/**
+ * A call, and the context that its work runs in. The SDK's span and the maps of a real context are made when somebody asks the
+ * context for something, such as the span of a statement for its parent; a call whose work never does is written as it ends.
+ */
+class MeasuredCall implements CallSpan, Context {
+  readonly #known: Provider;
   readonly #labels: RpcLabels;
-  readonly #within: Context;
-  /** Undefined for a call that is not sampled. */
-  readonly #span: Span | undefined;
-  readonly #spanContext: SpanContext;
-  readonly #startedMs = performance.now();
+  readonly #outer: Context;
+  readonly #parent: SpanContext | undefined;
+  /** Where it is written when no SDK's span was made; undefined for a call that is not sampled or is the SDK's from its start. */
+  readonly #recorder: Recorder | undefined;
+  readonly #histogram: Histogram | undefined;
+  readonly #startedMs: number = 0;
+  readonly #startedAt: number = 0;
+  readonly spanContext: SpanContext;
   readonly traceId: string | undefined;
+  #span: Span | undefined;
+  #context: Context | undefined;
 
-  constructor(labels: RpcLabels, within: Context, span: Span | undefined, spanContext: SpanContext) {
+  constructor(
+    known: Provider,
+    labels: RpcLabels,
+    outer: Context,
+    parent: SpanContext | undefined,
+    spanContext: SpanContext,
+    recorder?: Recorder,
+    span?: Span,
+  ) {
+    this.#known = known;
     this.#labels = labels;
-    this.#within = within;
+    this.#outer = outer;
+    this.#parent = parent;
+    this.#recorder = recorder;
     this.#span = span;
-    this.#spanContext = spanContext;
-    // What records has a trace of its own making, and need not be looked at.
-    this.traceId = span?.isRecording() || isSpanContextValid(spanContext) ? spanContext.traceId : undefined;
+    this.#histogram = histogramOf(labels.kind);
+    this.spanContext = spanContext;
+    // Only what the SDK has made may be without a trace.
+    this.traceId = span === undefined || isSpanContextValid(spanContext) ? spanContext.traceId : undefined;
+    if (recorder !== undefined || this.#histogram !== undefined) {
+      this.#startedMs = performance.now();
+    }
+    if (recorder !== undefined) {
+      this.#startedAt = Date.now();
+    }
   }
 
   run<T>(work: () => T): T {
-    return context.with(this.#within, work);
+    return context.with(this, work);
+  }
+
+  getValue(key: symbol): unknown {
+    return this.#real().getValue(key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return this.#real().setValue(key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return this.#real().deleteValue(key);
+  }
+
+  #real(): Context {
+    this.#context ??= this.#makeContext();
+    return this.#context;
+  }
+
+  #makeContext(): Context {
+    if (this.#recorder !== undefined) {
+      const { kind, rpc, attributes } = this.#labels;
+      const within = this.#outer instanceof MeasuredCall ? this.#outer : withParent(this.#outer, this.#parent);
+      const options = { kind, attributes, startTime: this.#startedAt };
+      this.#span = keeping(this.spanContext, () => this.#known.tracer.startSpan(rpc, options, within));
+    }
+    return this.#span === undefined
+      ? trace.setSpanContext(this.#outer, this.spanContext)
+      : trace.setSpan(this.#outer, this.#span);
   }
 
   inject(carrier: { set(name: string, value: string): void }, isW3c: boolean): void {
     if (!isW3c) {
-      propagation.inject(this.#within, carrier, { set: (headers, name, value) => headers.set(name, value) });
+      propagation.inject(this, carrier, { set: (headers, name, value) => headers.set(name, value) });
       return;
     }
     if (this.traceId !== undefined) {
-      carrier.set('traceparent', traceparentOf(this.#spanContext));
-      const { traceState } = this.#spanContext;
+      carrier.set('traceparent', traceparentOf(this.spanContext));
+      const { traceState } = this.spanContext;
       if (traceState !== undefined) {
         carrier.set('tracestate', traceState.serialize());
       }
@@ -141,28 +220,62 @@ class MeasuredCall implements CallSpan {
   }
 
   end(error: ConnectError | undefined, lane?: Lane): void {
-    const { kind } = this.#labels;
-    const status = statusName(error);
-    const outcome = this.#labels.outcome(status, lane);
-    histogramOf(kind)?.record((performance.now() - this.#startedMs) / 1_000, outcome);
+    const histogram = this.#histogram;
+    const recorder = this.#recorder;
     const span = this.#span;
+    if (histogram === undefined && recorder === undefined && span === undefined) {
+      return;
+    }
+    const status = statusName(error);
+    const durationMs = this.#startedMs === 0 ? 0 : performance.now() - this.#startedMs;
+    histogram?.record(durationMs / 1_000, this.#labels.outcome(status, lane));
+    const told = error === undefined ? undefined : attributesOf(error, this.#labels.kind);
     if (span !== undefined) {
       span.setAttribute('rpc.response.status_code', status);
-      if (error !== undefined) {
-        tellError(span, kind, error);
+      if (told !== undefined) {
+        span.setAttributes(told);
+        if (isFault(told)) {
+          span.setStatus({ code: SpanStatusCode.ERROR });
+        }
       }
-      span.end();
+      // The SDK keeps no time for a span that was told when it began.
+      span.end(recorder === undefined ? undefined : timeOf(this.#startedAt + durationMs));
+    } else if (recorder !== undefined) {
+      const isError = told !== undefined && isFault(told);
+      recorder.processor.take(
+        recorder.origin,
+        {
+          spanContext: this.spanContext,
+          parent: this.#parent,
+          head: this.#labels.head(status),
+          start: timeOf(this.#startedAt),
+          end: timeOf(this.#startedAt + durationMs),
+          attributes: told,
+          isError,
+        },
+        writeRpcSpan,
+      );
     }
   }
 }
 
-function tellError(span: Span, kind: SpanKind, error: ConnectError): void {
-  const reason = reasonOf(error);
-  if (reason !== undefined) {
-    span.setAttribute('weft.reason', reason);
-  }
-  if (kind === SpanKind.CLIENT || SERVER_FAULTS.has(error.code)) {
-    span.setAttribute('error.type', reason ?? statusName(error));
-    span.setStatus({ code: SpanStatusCode.ERROR });
-  }
+/** Milliseconds since the epoch as seconds and nanoseconds. */
+function timeOf(ms: number): HrTime {
+  const seconds = Math.floor(ms / 1_000);
+  return [seconds, Math.round((ms - seconds * 1_000) * 1_000_000)];
 }
+
+function attributesOf(error: ConnectError, kind: SpanKind): Attributes {
+  const reason = reasonOf(error);
+  return {
+    ...(reason === undefined ? {} : { 'weft.reason': reason }),
+    ...(kind === SpanKind.CLIENT || SERVER_FAULTS.has(error.code) ? { [ERROR_TYPE]: reason ?? statusName(error) } : {}),
+  };
+}
+
+/** Whether the error is one of the side that the span is of. */
+function isFault(told: Attributes): boolean {
+  return told[ERROR_TYPE] !== undefined;
+}
+
+const ERROR_TYPE = 'error.type';

@@ -5,7 +5,9 @@
 
 import { createRequire } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ids } from './ids.ts';
 import { otlpSettings } from './otlp/settings.ts';
+import { recordWith } from './provider.ts';
 
 /** Telemetry of a process. */
 export type Telemetry = {
@@ -50,6 +52,10 @@ export async function startTelemetry(options: { readonly workload: string }): Pr
     import('./otlp/processor.ts'),
   ]);
   const otlp = otlpSettings(env);
+  const processor = otlp === undefined ? undefined : new OtlpProcessor(otlp);
+  if (otlp !== undefined && processor !== undefined) {
+    recordWith(processor, otlp.sampled);
+  }
   const metricsWanted = env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || env.OTEL_METRICS_EXPORTER;
   const sdk = new NodeSDK({
     ...(env.OTEL_SERVICE_NAME ? {} : { serviceName: options.workload }),
@@ -59,7 +65,7 @@ export async function startTelemetry(options: { readonly workload: string }): Pr
     // Logs stay on standard error.
     logRecordProcessors: [],
     ...(metricsWanted ? {} : { metricReaders: [] }),
-    ...(otlp === undefined ? {} : { spanProcessors: [new OtlpProcessor(otlp)] }),
+    ...(processor === undefined ? {} : { spanProcessors: [processor], idGenerator: ids }),
   });
   sdk.start();
   // The instrumentation patches what `require` loads; an `import` of pg shares the patched classes.

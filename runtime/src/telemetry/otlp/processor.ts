@@ -12,9 +12,9 @@ import { log } from '../../log.ts';
 import { detached } from '../../server/call.ts';
 import { type Post, postTo } from './post.ts';
 import type { OtlpSettings } from './settings.ts';
-import { type EndedSpan, exportBytes, type SpanProcessor, writeSpan } from './span-bytes.ts';
+import { type EndedSpan, exportBytes, type Origin, type SpanProcessor, writeSpan } from './span-bytes.ts';
 
-type Scope = EndedSpan['instrumentationScope'];
+type Scope = Origin['instrumentationScope'];
 /** Spans that are sent together. */
 type Batch = {
   readonly scopes: readonly { readonly scope: Scope; readonly spans: Uint8Array }[];
@@ -39,7 +39,7 @@ export class OtlpProcessor implements SpanProcessor {
   readonly #open = new Map<Scope, Output>();
   #openSpans = 0;
   #openBytes = 0;
-  #resource: EndedSpan['resource'] | undefined;
+  #resource: Origin['resource'] | undefined;
   /** Batches that wait to be sent. */
   #sealed: Batch[] = [];
   #sealedSpans = 0;
@@ -47,6 +47,7 @@ export class OtlpProcessor implements SpanProcessor {
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   #isOver = false;
+  #watch: ((span: Origin) => void) | undefined;
   readonly #giveUp = new AbortController();
   /** Spans lost since the log last said so. */
   #lost = 0;
@@ -57,10 +58,30 @@ export class OtlpProcessor implements SpanProcessor {
     this.#post = postTo(settings);
   }
 
-  onStart(): void {}
+  onStart(span: Origin): void {
+    this.#watch?.(span);
+  }
+
+  /** The origin of the span that `start` starts; undefined when that is another SDK's. */
+  originOf(start: () => void): Origin | undefined {
+    let origin: Origin | undefined;
+    this.#watch = ({ resource, instrumentationScope }) => {
+      origin = { resource, instrumentationScope };
+    };
+    start();
+    this.#watch = undefined;
+    return origin;
+  }
 
   onEnd(span: EndedSpan): void {
-    if (this.#isOver || (span.spanContext().traceFlags & TraceFlags.SAMPLED) === 0) {
+    if ((span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0) {
+      this.take(span, span, writeSpan);
+    }
+  }
+
+  /** Takes a sampled span in whatever form `write` knows. */
+  take<T>(origin: Origin, span: T, write: (out: Output, span: T) => void): void {
+    if (this.#isOver) {
       return;
     }
     const { queueMax, batchMax, delayMs } = this.#settings;
@@ -68,10 +89,10 @@ export class OtlpProcessor implements SpanProcessor {
       this.#lose(1, 'the queue is full');
       return;
     }
-    const out = this.#outputOf(span);
+    const out = this.#outputOf(origin);
     const before = out.at;
     try {
-      writeSpan(out, span);
+      write(out, span);
     } catch (error) {
       out.at = before;
       this.#lose(1, String(error));
@@ -109,7 +130,7 @@ export class OtlpProcessor implements SpanProcessor {
     this.#send();
   };
 
-  #outputOf({ instrumentationScope, resource }: EndedSpan): Output {
+  #outputOf({ instrumentationScope, resource }: Origin): Output {
     // One provider has one resource.
     this.#resource = resource;
     let out = this.#open.get(instrumentationScope);
@@ -145,7 +166,7 @@ export class OtlpProcessor implements SpanProcessor {
   }
 
   /** One after the other: to send more at a time would only press a collector that is slow already. */
-  async #sendAll(resource: EndedSpan['resource']): Promise<void> {
+  async #sendAll(resource: Origin['resource']): Promise<void> {
     await resource.waitForAsyncAttributes?.();
     for (let batch = this.#sealed.shift(); batch !== undefined; batch = this.#sealed.shift()) {
       this.#sealedSpans -= batch.spans;

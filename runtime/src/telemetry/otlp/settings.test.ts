@@ -13,6 +13,7 @@ test('has the defaults of the specification, and a second and more room', () => 
     delayMs: 1_000,
     queueMax: 16_384,
     batchMax: 512,
+    sampled: { children: true, roots: true },
   });
 });
 

@@ -14,7 +14,12 @@ export type OtlpSettings = {
   readonly queueMax: number;
   /** Spans in one export at most; as many are sent at once. */
   readonly batchMax: number;
+  /** Which spans are certain to be sampled, so that the SDK need not be asked. */
+  readonly sampled: Sampled;
 };
+
+/** Spans that are certain to be sampled: those whose parent is, and those without one. */
+export type Sampled = { readonly children: boolean; readonly roots: boolean };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -37,6 +42,9 @@ const KNOWN: ReadonlySet<string> = new Set([
 ]);
 /** Variables that concern the export of spans. */
 const CONCERNING = /^OTEL_(?:BSP_|TRACES_EXPORTER$|EXPORTER_OTLP_(?!METRICS_|LOGS_)|NODE_EXPERIMENTAL_SDK_METRICS$)/;
+
+/** Variables that bound what is in a span. */
+const LIMITS = /^OTEL_(?:SPAN_)?ATTRIBUTE_(?:COUNT|VALUE_LENGTH)_LIMIT$/;
 
 const DEFAULT_ENDPOINT = 'http://localhost:4318';
 const TIMEOUT_MS = 10_000;
@@ -71,6 +79,17 @@ export function otlpSettings(env: Environment): OtlpSettings | undefined {
     delayMs: numberOf(env.OTEL_BSP_SCHEDULE_DELAY, DELAY_MS),
     queueMax,
     batchMax: Math.min(numberOf(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, BATCH_MAX), queueMax),
+    sampled: sampledOf(env),
+  };
+}
+
+function sampledOf(env: Environment): Sampled {
+  const sampler = env.OTEL_TRACES_SAMPLER || 'parentbased_always_on';
+  // Limits are kept by the SDK's spans alone.
+  const isLimited = Object.keys(env).some((name) => LIMITS.test(name) && env[name] !== '');
+  return {
+    children: !isLimited && (sampler.startsWith('parentbased_') || sampler === 'always_on'),
+    roots: !isLimited && (sampler === 'parentbased_always_on' || sampler === 'always_on'),
   };
 }
 

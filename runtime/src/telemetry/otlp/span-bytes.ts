@@ -4,7 +4,7 @@
  * around spans in an export. Written by hand, field by field, since the SDK's spans are in no form that a codec could take.
  */
 
-import type { HrTime, SpanContext } from '@opentelemetry/api';
+import { type Attributes, type HrTime, type SpanContext, type SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node';
 import { Output } from '../../codec/output.ts';
 
@@ -12,6 +12,20 @@ import { Output } from '../../codec/output.ts';
 export type SpanProcessor = NonNullable<NodeSDKConfiguration['spanProcessors']>[number];
 /** A span that has ended. */
 export type EndedSpan = Parameters<SpanProcessor['onEnd']>[0];
+/** Where a span is from: the process, and the part of it that made the span. */
+export type Origin = Pick<EndedSpan, 'resource' | 'instrumentationScope'>;
+
+/** The span of a call, which has nothing but this. */
+export type RpcSpan = {
+  readonly spanContext: SpanContext;
+  readonly parent: SpanContext | undefined;
+  /** What `rpcHead` makes of its RPC. */
+  readonly head: Uint8Array;
+  readonly start: HrTime;
+  readonly end: HrTime;
+  readonly attributes: Attributes | undefined;
+  readonly isError: boolean;
+};
 
 const VARINT = 0;
 const FIXED64 = 1;
@@ -82,10 +96,47 @@ export function writeSpan(out: Output, span: EndedSpan): void {
   end(out, start, SPAN_LENGTH_BYTES);
 }
 
+/** The fields that are the same for every call that ended alike: written once, and copied from then on. */
+export function rpcHead(name: string, kind: SpanKind, attributes: Attributes): Uint8Array {
+  const out = new Output();
+  out.start(0);
+  text(out, 5, name);
+  count(out, 6, kind + 1);
+  writeAttributes(out, 9, attributes);
+  return out.finish();
+}
+
+/** Writes the span of a call, as `writeSpan` does any other. */
+export function writeRpcSpan(out: Output, span: RpcSpan): void {
+  const { spanContext, parent } = span;
+  tag(out, 2, BYTES);
+  const start = begin(out, SPAN_LENGTH_BYTES);
+  writeIds(out, 1, spanContext);
+  if (parent !== undefined) {
+    tag(out, 4, BYTES);
+    hex(out, parent.spanId);
+  }
+  out.raw(span.head);
+  tag(out, 7, FIXED64);
+  time(out, span.start);
+  tag(out, 8, FIXED64);
+  time(out, span.end);
+  writeAttributes(out, 9, span.attributes);
+  if (span.isError) {
+    tag(out, 15, BYTES);
+    const at = begin(out);
+    count(out, 3, SpanStatusCode.ERROR);
+    end(out, at);
+  }
+  tag(out, 16, FIXED32);
+  out.fixed32(flags(spanContext, parent?.isRemote));
+  end(out, start, SPAN_LENGTH_BYTES);
+}
+
 /** ExportTraceServiceRequest of one resource: spans come as written by `writeSpan`, scope by scope. */
 export function exportBytes(
-  resource: EndedSpan['resource'],
-  scopes: readonly { readonly scope: EndedSpan['instrumentationScope']; readonly spans: Uint8Array }[],
+  resource: Origin['resource'],
+  scopes: readonly { readonly scope: Origin['instrumentationScope']; readonly spans: Uint8Array }[],
 ): Uint8Array {
   const out = new Output();
   out.start(0);
