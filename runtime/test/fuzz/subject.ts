@@ -58,6 +58,9 @@ export function serveTarget(options: Partial<ServeOptions> = {}): Promise<Runnin
   const ask = implement(LanesService, {
     ask: answer,
     look: answer,
+    watch: async function* (question, context) {
+      yield answer(question, context) as object;
+    },
   });
   return serve({ listen: '127.0.0.1:0', workload: 'lanes', policy: lanesPolicy, services: [ask], ...options });
 }

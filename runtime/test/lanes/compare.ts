@@ -15,6 +15,7 @@ import {
   echo,
   type LaneHandler,
   type LaneOptions,
+  type StreamHandler,
   type Subject,
   serveLanes,
   serveOracle,
@@ -56,6 +57,8 @@ export type Case = {
   readonly name: string;
   /** Default: it gives back what it gets. */
   readonly handler?: CaseHandler;
+  /** For an RPC that answers with a stream. */
+  readonly stream?: (note: (event: string) => void) => StreamHandler;
   /** Default: the request of a well-behaved client. */
   readonly request?: CaseRequest;
   readonly conduct?: Conduct;
@@ -64,6 +67,8 @@ export type Case = {
   /** Default: all. */
   readonly dialects?: readonly Dialect[];
   readonly expected?: Expected | ((dialect: Dialect) => Expected);
+  /** The fields that are compared, where what came back is chance. Default: all. */
+  readonly only?: readonly (keyof Run)[];
   /** How many events to wait for after the answer. Default: as many as there are by then. */
   readonly events?: number;
   /** The lane that answers on a server that has both; `none`: it has no whole answer, or the server refuses before there is a call. */
@@ -144,7 +149,12 @@ async function check(one: Case, dialect: Dialect): Promise<void> {
   const mayDiffer = typeof lanesDiffer === 'function' ? lanesDiffer(dialect) : lanesDiffer;
   const problems = [
     ...notMet(byFast, dialect, typeof expected === 'function' ? expected(dialect) : expected),
-    ...differences(['fast', byFast], ['adapter', byAdapter], mayDiffer, Object.keys(byFast) as (keyof Run)[]),
+    ...differences(
+      ['fast', byFast],
+      ['adapter', byAdapter],
+      mayDiffer,
+      one.only ?? (Object.keys(byFast) as (keyof Run)[]),
+    ),
   ];
   const wanted = typeof lane === 'function' ? lane(dialect) : lane;
   if (answered !== wanted) {
@@ -182,7 +192,11 @@ async function run(one: Case, dialect: Dialect, asked: Subject): Promise<Run> {
     return true;
   });
   try {
-    current.handler = one.handler?.((event) => events.push(event)) ?? echo;
+    const note = (event: string) => events.push(event);
+    current.handler = one.handler?.(note) ?? echo;
+    if (one.stream !== undefined) {
+      current.stream = one.stream(note);
+    }
     const plain = wireRequest(dialect, { text: 'question', count: 1 });
     const answer = await request(await asked.connection(), one.request?.(plain, dialect) ?? plain, one.conduct);
     if (one.events !== undefined) {

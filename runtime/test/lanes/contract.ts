@@ -1,6 +1,6 @@
 /**
  * The contract that both lanes are held to: one RPC that may have side effects, one that has none and so may be called by
- * Connect's GET, with a rule to break and a field of each kind of length.
+ * Connect's GET, and one that answers with a stream; with a rule to break and a field of each kind of length.
  */
 
 import { create, createFileRegistry, type Message, setExtension } from '@bufbuild/protobuf';
@@ -34,6 +34,7 @@ const plain = describeFile({
     LanesService: {
       Ask: { request: '.weft.test.v1.Question', response: '.weft.test.v1.Answer' },
       Look: { request: '.weft.test.v1.Question', response: '.weft.test.v1.Answer' },
+      Watch: { request: '.weft.test.v1.Question', response: 'stream .weft.test.v1.Answer' },
     },
   },
 });
@@ -72,6 +73,7 @@ export const AnswerSchema: GenMessage<Answer> = messageDesc(file, 1);
 export const LanesService: GenService<{
   ask: { methodKind: 'unary'; input: typeof QuestionSchema; output: typeof AnswerSchema };
   look: { methodKind: 'unary'; input: typeof QuestionSchema; output: typeof AnswerSchema };
+  watch: { methodKind: 'server_streaming'; input: typeof QuestionSchema; output: typeof AnswerSchema };
 }> = serviceDesc(file, 0);
 
 const common = { workload: 'lanes', exposure: 'INTERNAL', scopes: [], calls: [], idempotent: true } as const;
@@ -80,4 +82,5 @@ const common = { workload: 'lanes', exposure: 'INTERNAL', scopes: [], calls: [],
 export const lanesPolicy = {
   'weft.test.v1.LanesService/Ask': { ...common, deadlineMs: 20_000 },
   'weft.test.v1.LanesService/Look': { ...common, deadlineMs: 20_000 },
+  'weft.test.v1.LanesService/Watch': { ...common, stream: { idleTimeoutMs: 60_000, maxDurationMs: 120_000 } },
 } as const satisfies PolicyTable;

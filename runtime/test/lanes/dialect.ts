@@ -56,6 +56,7 @@ export const GET_JSON: Dialect = { ...CONNECT_JSON, name: 'Connect by GET in JSO
 export const DIALECTS: readonly Dialect[] = [GRPC, GRPC_JSON, CONNECT, CONNECT_JSON, GET, GET_JSON];
 
 export const ASK = '/weft.test.v1.LanesService/Ask';
+export const WATCH = '/weft.test.v1.LanesService/Watch';
 export const LOOK = '/weft.test.v1.LanesService/Look';
 
 /** The bytes of a question in a dialect's codec, without an envelope. */

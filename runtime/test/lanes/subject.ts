@@ -4,15 +4,22 @@
  */
 
 import type { ClientHttp2Session } from 'node:http2';
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
-import { Metadata, Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { serviceDefinition } from '../../src/client/grpc.ts';
 import type { LaneCounts } from '../../src/server/accept.ts';
 import { implement } from '../../src/server/implement.ts';
 import { type ServeOptions, serve } from '../../src/server/serve.ts';
-import { type Answer, type AnswerSchema, LanesService, lanesPolicy, type Question } from './contract.ts';
+import { type Answer, AnswerSchema, LanesService, lanesPolicy, type Question } from './contract.ts';
 import { dialWire } from './wire.ts';
 
 /** What an implementation sees: with grpc-js only what that has a counterpart of. */
@@ -22,6 +29,9 @@ export type LaneContext = Pick<HandlerContext, 'requestHeader' | 'responseHeader
 type Returned = MessageInitShape<typeof AnswerSchema>;
 /** A handler; what it returns is whatever JavaScript lets through. */
 export type LaneHandler = (question: Question, context: LaneContext) => Returned | PromiseLike<Returned>;
+
+/** A handler that answers with a stream. */
+export type StreamHandler = (question: Question, context: LaneContext) => AsyncIterable<Returned>;
 
 /** Options of both servers. */
 export type LaneOptions = Omit<Partial<ServeOptions>, 'listen' | 'services' | 'fastLane'>;
@@ -42,7 +52,12 @@ export type Subject = {
 };
 
 /** The handler of the case that runs. Cases run one after another. */
-export const current: { handler: LaneHandler } = { handler: echo };
+export const current: { handler: LaneHandler; stream: StreamHandler } = {
+  handler: echo,
+  async *stream(question, context) {
+    yield echo(question, context);
+  },
+};
 
 function subject(address: string, rest: { readonly lanes?: () => LaneCounts; close(): Promise<void> | void }): Subject {
   let session: ClientHttp2Session | undefined;
@@ -69,7 +84,11 @@ export async function serveLanes(options: LaneOptions, fastLane: boolean): Promi
   // Connect's types know promises alone; a thenable is one of the cases.
   const ask = (question: Question, context: HandlerContext) =>
     current.handler(question, context) as Returned | Promise<Returned>;
-  const implementation = implement(LanesService, { ask, look: ask });
+  const implementation = implement(LanesService, {
+    ask,
+    look: ask,
+    watch: (question, context) => current.stream(question, context),
+  });
   const server = await serve({ ...options, listen: '127.0.0.1:0', services: [implementation], fastLane });
   return subject(server.address, { lanes: () => server.lanes, close: () => server.close() });
 }
@@ -77,7 +96,11 @@ export async function serveLanes(options: LaneOptions, fastLane: boolean): Promi
 /** Serves the same by grpc-js. */
 export async function serveOracle(): Promise<Subject> {
   const server = new Server();
-  server.addService(serviceDefinition(LanesService), { ask: answerByGrpcJs, look: answerByGrpcJs });
+  server.addService(serviceDefinition(LanesService), {
+    ask: answerByGrpcJs,
+    look: answerByGrpcJs,
+    watch: streamByGrpcJs,
+  });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
@@ -86,15 +109,46 @@ export async function serveOracle(): Promise<Subject> {
   return subject(`127.0.0.1:${port}`, { close: () => server.forceShutdown() });
 }
 
-function answerByGrpcJs(call: ServerUnaryCall<Question, Answer>, callback: sendUnaryData<Returned>): void {
+function contextByGrpcJs(call: Pick<ServerUnaryCall<Question, Answer>, 'on' | 'metadata'>): LaneContext {
   const controller = new AbortController();
   call.on('cancelled', () => controller.abort(new Error('cancelled')));
-  const context: LaneContext = {
+  return {
     requestHeader: webHeaders(call.metadata),
     responseHeader: new Headers(),
     responseTrailer: new Headers(),
     signal: controller.signal,
   };
+}
+
+function streamByGrpcJs(call: ServerWritableStream<Question, Returned>): void {
+  const context = contextByGrpcJs(call);
+  let hasBegun = false;
+  const begin = () => {
+    if (!hasBegun && !context.responseHeader.keys().next().done) {
+      call.sendMetadata(metadataOf(context.responseHeader));
+    }
+    hasBegun = true;
+  };
+  const run = async () => {
+    for await (const message of current.stream(call.request, context)) {
+      begin();
+      call.write(create(AnswerSchema, message));
+    }
+  };
+  run().then(
+    () => {
+      begin();
+      call.end(metadataOf(context.responseTrailer));
+    },
+    (error: unknown) => {
+      begin();
+      call.emit('error', serviceError(error, context.responseTrailer));
+    },
+  );
+}
+
+function answerByGrpcJs(call: ServerUnaryCall<Question, Answer>, callback: sendUnaryData<Returned>): void {
+  const context = contextByGrpcJs(call);
   const sendHeader = () => {
     if (!context.responseHeader.keys().next().done) {
       call.sendMetadata(metadataOf(context.responseHeader));
