@@ -15,7 +15,7 @@ import {
 } from '@opentelemetry/api';
 import { isMetered } from './durations.ts';
 import type { OtlpProcessor } from './otlp/processor.ts';
-import type { Sampled } from './otlp/settings.ts';
+import { type Sampled, UNKNOWN } from './otlp/settings.ts';
 import type { Origin } from './otlp/span-bytes.ts';
 
 /** What is known of it. */
@@ -24,6 +24,8 @@ export type Provider = {
   readonly isW3c: boolean;
   /** Whether a call is never sampled when its caller's span is not: then no span needs to be made to find out. */
   readonly skipsUnsampled: boolean;
+  /** Which spans are sampled, as far as that is certain without asking the sampler. */
+  readonly sampled: Sampled;
   /** Takes the spans of calls without the SDK's making them; undefined when only the SDK knows what becomes of spans. */
   readonly recorder: Recorder | undefined;
   readonly tracer: Tracer;
@@ -32,7 +34,6 @@ export type Provider = {
 /** Where the spans of calls go directly. */
 export type Recorder = {
   readonly processor: OtlpProcessor;
-  readonly sampled: Sampled;
   readonly origin: Origin;
 };
 
@@ -42,11 +43,22 @@ const W3C_HEADERS = 'traceparent,tracestate';
 
 let knownOf: unknown;
 let known: Provider | undefined;
-let started: Omit<Recorder, 'origin'> | undefined;
+let started: { readonly delegate: unknown; readonly processor: OtlpProcessor; readonly sampled: Sampled } | undefined;
 
-/** Tells that spans end in this processor, when the SDK that is about to start becomes the process's. */
-export function recordWith(processor: OtlpProcessor, sampled: Sampled): void {
-  started = { processor, sampled };
+/**
+ * Starts an SDK whose spans end in this processor and are sampled so. The calls' spans then need not be made by it, unless
+ * another SDK was there before, which the API keeps.
+ */
+export function recordWith(processor: OtlpProcessor, sampled: Sampled, start: () => void): void {
+  const before = delegateNow();
+  start();
+  const delegate = delegateNow();
+  started = delegate === before ? undefined : { delegate, processor, sampled };
+}
+
+function delegateNow(): unknown {
+  const global = trace.getTracerProvider();
+  return global instanceof ProxyTracerProvider ? global.getDelegate() : global;
 }
 
 /**
@@ -54,18 +66,20 @@ export function recordWith(processor: OtlpProcessor, sampled: Sampled): void {
  * telemetry from when it is started, by `startTelemetry` or otherwise.
  */
 export function provider(): Provider | undefined {
-  const global = trace.getTracerProvider();
-  const delegate = global instanceof ProxyTracerProvider ? global.getDelegate() : global;
+  const delegate = delegateNow();
   if (delegate === NO_TRACES && !isMetered()) {
     return undefined;
   }
   if (known === undefined || knownOf !== delegate) {
     knownOf = delegate;
     const tracer = trace.getTracer(INSTRUMENTATION);
+    const own = started?.delegate === delegate ? started : undefined;
+    const origin = own?.processor.originOf(() => probe(tracer, TraceFlags.SAMPLED));
     known = {
       isW3c: propagation.fields().toSorted().join() === W3C_HEADERS,
       skipsUnsampled: skipsUnsampled(tracer),
-      recorder: recorderOf(tracer),
+      sampled: own?.sampled ?? UNKNOWN,
+      recorder: own === undefined || origin === undefined ? undefined : { processor: own.processor, origin },
       tracer,
     };
   }
@@ -76,16 +90,6 @@ export function provider(): Provider | undefined {
 function skipsUnsampled(tracer: Tracer): boolean {
   const span = probe(tracer, TraceFlags.NONE);
   return !span.isRecording() && span.spanContext().traceFlags === TraceFlags.NONE;
-}
-
-/** Whether it is the processor's own SDK that makes the spans shows by whether it is told of one. */
-function recorderOf(tracer: Tracer): Recorder | undefined {
-  if (started === undefined) {
-    return undefined;
-  }
-  const { processor, sampled } = started;
-  const origin = processor.originOf(() => probe(tracer, TraceFlags.SAMPLED));
-  return origin === undefined || !sampled.children ? undefined : { processor, sampled, origin };
 }
 
 function probe(tracer: Tracer, traceFlags: TraceFlags): Span {

@@ -99,20 +99,21 @@ export function clientSpan(
 
 /** Begins the span of a call without the SDK, where it is certain what the SDK would do. */
 function begun(known: Provider, labels: RpcLabels, within: Context, parent: SpanContext | undefined): MeasuredCall {
-  const { recorder, skipsUnsampled } = known;
+  const { recorder, sampled, skipsUnsampled } = known;
   if (parent !== undefined && parent.traceFlags === TraceFlags.NONE && skipsUnsampled) {
     return new MeasuredCall(known, labels, within, parent, parent);
   }
-  const isCertain = parent === undefined ? recorder?.sampled.roots : parent.traceFlags === TraceFlags.SAMPLED;
-  if (recorder === undefined || isCertain !== true) {
+  const isSampled =
+    parent === undefined ? sampled.roots : parent.traceFlags === TraceFlags.SAMPLED ? sampled.children : undefined;
+  if (isSampled === undefined || (isSampled && recorder === undefined)) {
     return started(known, labels, within instanceof MeasuredCall ? within : withParent(within, parent));
   }
   const traceId = parent?.traceId ?? ids.generateTraceId();
   const spanId = ids.generateSpanId();
-  const traceFlags = TraceFlags.SAMPLED;
+  const traceFlags = isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE;
   const { traceState } = parent ?? {};
   const own = traceState === undefined ? { traceId, spanId, traceFlags } : { traceId, spanId, traceFlags, traceState };
-  return new MeasuredCall(known, labels, within, parent, own, recorder);
+  return new MeasuredCall(known, labels, within, parent, own, isSampled ? recorder : undefined);
 }
 
 /** Begins the span of a call as the SDK does it. */

@@ -53,9 +53,6 @@ export async function startTelemetry(options: { readonly workload: string }): Pr
   ]);
   const otlp = otlpSettings(env);
   const processor = otlp === undefined ? undefined : new OtlpProcessor(otlp);
-  if (otlp !== undefined && processor !== undefined) {
-    recordWith(processor, otlp.sampled);
-  }
   const metricsWanted = env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || env.OTEL_METRICS_EXPORTER;
   const sdk = new NodeSDK({
     ...(env.OTEL_SERVICE_NAME ? {} : { serviceName: options.workload }),
@@ -67,7 +64,11 @@ export async function startTelemetry(options: { readonly workload: string }): Pr
     ...(metricsWanted ? {} : { metricReaders: [] }),
     ...(processor === undefined ? {} : { spanProcessors: [processor], idGenerator: ids }),
   });
-  sdk.start();
+  if (otlp !== undefined && processor !== undefined) {
+    recordWith(processor, otlp.sampled, () => sdk.start());
+  } else {
+    sdk.start();
+  }
   // The instrumentation patches what `require` loads; an `import` of pg shares the patched classes.
   createRequire(import.meta.url)('pg');
   return {

@@ -73,3 +73,17 @@ test.each([
 ])('leaves %j to the SDK', (env) => {
   expect(otlpSettings({ ...ENDPOINT, ...env })).toBeUndefined();
 });
+
+test.each([
+  [{}, { children: true, roots: true }],
+  [{ OTEL_TRACES_SAMPLER: 'always_on' }, { children: true, roots: true }],
+  [{ OTEL_TRACES_SAMPLER: 'always_off' }, { children: false, roots: false }],
+  [{ OTEL_TRACES_SAMPLER: 'parentbased_always_off' }, { children: true, roots: false }],
+  [{ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio' }, { children: true, roots: undefined }],
+  [{ OTEL_TRACES_SAMPLER: 'traceidratio' }, { children: undefined, roots: undefined }],
+  [{ OTEL_TRACES_SAMPLER: 'another' }, { children: undefined, roots: undefined }],
+  [{ OTEL_ATTRIBUTE_COUNT_LIMIT: '2' }, { children: undefined, roots: undefined }],
+  [{ OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '9' }, { children: undefined, roots: undefined }],
+])('knows of %j which spans are sampled', (env, sampled) => {
+  expect(otlpSettings({ ...ENDPOINT, ...env })?.sampled).toEqual(sampled);
+});

@@ -14,12 +14,12 @@ export type OtlpSettings = {
   readonly queueMax: number;
   /** Spans in one export at most; as many are sent at once. */
   readonly batchMax: number;
-  /** Which spans are certain to be sampled, so that the SDK need not be asked. */
+  /** Which spans are sampled, as far as it is certain without asking the SDK. */
   readonly sampled: Sampled;
 };
 
-/** Spans that are certain to be sampled: those whose parent is, and those without one. */
-export type Sampled = { readonly children: boolean; readonly roots: boolean };
+/** Whether spans are sampled whose parent is, and those that have none; undefined where only the sampler knows. */
+export type Sampled = { readonly children: boolean | undefined; readonly roots: boolean | undefined };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -45,6 +45,16 @@ const CONCERNING = /^OTEL_(?:BSP_|TRACES_EXPORTER$|EXPORTER_OTLP_(?!METRICS_|LOG
 
 /** Variables that bound what is in a span. */
 const LIMITS = /^OTEL_(?:SPAN_)?ATTRIBUTE_(?:COUNT|VALUE_LENGTH)_LIMIT$/;
+
+/** Nothing is certain. */
+export const UNKNOWN: Sampled = { children: undefined, roots: undefined };
+const SAMPLERS: Readonly<Record<string, Sampled>> = {
+  always_on: { children: true, roots: true },
+  always_off: { children: false, roots: false },
+  parentbased_always_on: { children: true, roots: true },
+  parentbased_always_off: { children: true, roots: false },
+  parentbased_traceidratio: { children: true, roots: undefined },
+};
 
 const DEFAULT_ENDPOINT = 'http://localhost:4318';
 const TIMEOUT_MS = 10_000;
@@ -84,13 +94,11 @@ export function otlpSettings(env: Environment): OtlpSettings | undefined {
 }
 
 function sampledOf(env: Environment): Sampled {
-  const sampler = env.OTEL_TRACES_SAMPLER || 'parentbased_always_on';
   // Limits are kept by the SDK's spans alone.
-  const isLimited = Object.keys(env).some((name) => LIMITS.test(name) && env[name] !== '');
-  return {
-    children: !isLimited && (sampler.startsWith('parentbased_') || sampler === 'always_on'),
-    roots: !isLimited && (sampler === 'parentbased_always_on' || sampler === 'always_on'),
-  };
+  if (Object.keys(env).some((name) => LIMITS.test(name) && env[name] !== '')) {
+    return UNKNOWN;
+  }
+  return SAMPLERS[env.OTEL_TRACES_SAMPLER || 'parentbased_always_on'] ?? UNKNOWN;
 }
 
 function urlOf(env: Environment): URL | undefined {
