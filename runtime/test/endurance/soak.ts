@@ -15,6 +15,7 @@ const MINUTES_DEFAULT = 10;
 const CALLERS = 32;
 const PEAK_MS = 3_000;
 const LOOKS = 20;
+const SETTLE_MS = 500;
 /** Between the first third of the looks and the last: what may be noise. */
 const HEAP_GROWTH_MAX_BYTES = 2 * 1024 * 1024;
 
@@ -93,6 +94,8 @@ process.stdout.write(`peak ${Math.round(peak)} calls/s; ${minutes} min at half o
 const looks: Awaited<ReturnType<typeof look>>[] = [];
 for (let n = 0; n < LOOKS; n += 1) {
   await drive((minutes * 60_000) / LOOKS, peak / 2);
+  // What was just answered still closes its streams.
+  await delay(SETTLE_MS);
   const held = await look();
   looks.push(held);
   const [server, client] = [held.server, held.client].map(
