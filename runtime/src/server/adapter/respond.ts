@@ -4,7 +4,7 @@
  * (unless the handler set headers of its own, which come apart then, as in grpc-go).
  */
 
-import type { OutgoingHttpHeaders } from 'node:http2';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import type { ConnectError } from '@connectrpc/connect';
 import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
 import { hasHandlersOwn, outgoing } from '../outgoing-headers.ts';
@@ -83,7 +83,7 @@ function isFailure(trailer: Headers | undefined): boolean {
  */
 function answerHeaders({ header, status, trailer }: UniversalServerResponse, exchange: Exchange): OutgoingHttpHeaders {
   const result = outgoing(header);
-  const contentType = status === OK ? answerType(exchange.headers['content-type']) : undefined;
+  const contentType = status === OK ? answerType(exchange.headers) : undefined;
   if (contentType !== undefined) {
     result['content-type'] = contentType;
   }
@@ -111,8 +111,12 @@ function withHandlersOwn(
 
 const OK = 200;
 
-/** The content type of an answer to a request of one; undefined for a request without. */
-function answerType(requestType: string | undefined): string | undefined {
-  const [type] = requestType?.split(';', 1) ?? [];
+/** The content type of an answer, as the request's names it, or the query of Connect's GET; undefined for a request without. */
+function answerType(headers: IncomingHttpHeaders): string | undefined {
+  if (headers[':method'] === 'GET') {
+    const path = headers[':path'] ?? '';
+    return `application/${new URLSearchParams(path.slice(path.indexOf('?'))).get('encoding') ?? 'json'}`;
+  }
+  const [type] = headers['content-type']?.split(';', 1) ?? [];
   return type?.endsWith('/grpc') || type?.endsWith('/grpc-web') ? `${type}+proto` : type;
 }
