@@ -89,11 +89,12 @@ const COMPRESSIONS: Readonly<Record<CompressionName, Compression>> = { gzip: com
 /**
  * The options as they hold, defaults filled in.
  *
- * @throws Error for options that exclude each other, naming both, for certificates that cannot be used, and where policy knows no RPC of
+ * @throws Error for options that exclude each other, naming both, for those that are none, for certificates that cannot be used, and where policy knows no RPC of
  *   the service and no workload is given.
  */
 export function clientOptions(service: DescService, given: ConnectOptions): ClientOptions {
   const { protocol = 'grpc', httpVersion = '2', policy, tls, sendCompression } = given;
+  refuseUnknown(given);
   refuseContradictions(given, protocol, httpVersion);
   if (tls !== undefined) {
     checkTls(tls);
@@ -122,6 +123,27 @@ export function clientOptions(service: DescService, given: ConnectOptions): Clie
   };
 }
 
+/** What may be chosen, for callers whose choices come from outside the types. */
+const CHOICES = {
+  protocol: ['grpc', 'grpc-web', 'connect'],
+  httpVersion: ['1.1', '2'],
+  format: ['proto', 'json'],
+  errors: ['catalogue', 'as-received'],
+  sendCompression: ['gzip', 'br'],
+  acceptCompression: ['gzip', 'br'],
+} as const satisfies Partial<Record<keyof ConnectOptions, readonly string[]>>;
+
+function refuseUnknown(given: ConnectOptions): void {
+  for (const [name, choices] of Object.entries(CHOICES)) {
+    const chosen: unknown = given[name as keyof typeof CHOICES];
+    for (const one of Array.isArray(chosen) ? chosen : [chosen]) {
+      if (one !== undefined && !(choices as readonly unknown[]).includes(one)) {
+        throw new Error(`${name} is "${String(one)}": choose among ${choices.join(', ')}, or leave it out`);
+      }
+    }
+  }
+}
+
 function refuseContradictions(given: ConnectOptions, protocol: string, httpVersion: string): void {
   if (protocol === 'grpc' && httpVersion === '1.1') {
     throw new Error(
@@ -144,6 +166,10 @@ function refuseContradictions(given: ConnectOptions, protocol: string, httpVersi
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
       throw new Error(`${name} is ${value}: give a whole number above 0, or leave it out`);
     }
+  }
+  const { compressMinBytes = 0 } = given;
+  if (!(Number.isSafeInteger(compressMinBytes) && compressMinBytes >= -1)) {
+    throw new Error(`compressMinBytes is ${compressMinBytes}: give a whole number from -1, or leave it out`);
   }
   for (const [name, value] of Object.entries(given.sessions ?? {})) {
     if (!(name in DEFAULT_SESSION_OPTIONS) || !(Number.isSafeInteger(value) && value > 0)) {
