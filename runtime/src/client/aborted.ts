@@ -18,6 +18,11 @@ export function timedOut(): ConnectError {
   return new ConnectError('the operation timed out', Code.DeadlineExceeded);
 }
 
+/** The error of a call that HTTP/2 cannot carry, such as for a header that belongs to HTTP/1.1. */
+export function unsendable(cause: unknown): ConnectError {
+  return ConnectError.from(cause, Code.Internal);
+}
+
 /** How much earlier than ours a peer's deadline may pass, in milliseconds: the time on the way and the grain of timers. */
 const CLOCKS_APART_MS = 20;
 

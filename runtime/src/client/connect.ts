@@ -5,7 +5,7 @@
 
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
-import { type Client, ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { type Call, currentCall } from '../server/call.ts';
 import { type CallSpan, clientSpan } from '../telemetry/spans.ts';
 import { jsonRegistry } from '../wire/json-registry.ts';
@@ -16,6 +16,7 @@ import { FastLane } from './fast/fast-lane.ts';
 import { incomingError } from './incoming.ts';
 import { cancelOnLeave } from './leaving.ts';
 import { type ClientOptions, type ConnectOptions, clientOptions } from './options.ts';
+import { ownHeaders } from './own-headers.ts';
 
 export type { ConnectOptions } from './options.ts';
 
@@ -45,12 +46,21 @@ function transportOf(service: DescService, options: ClientOptions): Transport {
     pool !== undefined && options.protocol !== 'grpc-web' && options.useFastLane
       ? new FastLane(options, pool, jsonOptions, errorOf)
       : undefined;
+  /** @throws ConnectError for headers that are none. */
+  const ownOf = (header: HeadersGiven) => {
+    try {
+      return ownHeaders(header);
+    } catch (error) {
+      throw errorOf(ConnectError.from(error, Code.Internal), false);
+    }
+  };
   const isGot = (method: DescMethod) =>
     options.useHttpGet && method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 
   return {
-    unary(method, signal, askedMs, header, input, contextValues) {
+    unary(method, signal, askedMs, given, input, contextValues) {
       const parent = currentCall();
+      const header = ownOf(given);
       const rpc = `${method.parent.typeName}/${method.name}`;
       const timeoutMs = budgetMs(parent, options.policy[rpc], askedMs ?? options.defaultTimeoutMs);
       const traceHeaders = parent === undefined ? [] : traceHeadersOf(parent);
@@ -70,8 +80,9 @@ function transportOf(service: DescService, options: ClientOptions): Transport {
         span,
       );
     },
-    async stream(method, signal, askedMs, header, input, contextValues) {
+    async stream(method, signal, askedMs, given, input, contextValues) {
       const parent = currentCall();
+      const header = ownOf(given);
       const rpc = `${method.parent.typeName}/${method.name}`;
       const budget = adapterBudget(
         parent,
@@ -155,7 +166,7 @@ function setHeader(headers: string[], name: string, value: string): void {
   }
 }
 
-function withTrace(header: HeadersGiven, traceHeaders: readonly string[]): Headers {
+function withTrace(header: Headers | undefined, traceHeaders: readonly string[]): Headers {
   const headers = new Headers(header);
   for (let index = 0; index < traceHeaders.length; index += 2) {
     headers.set(traceHeaders[index] ?? '', traceHeaders[index + 1] ?? '');

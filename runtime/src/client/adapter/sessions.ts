@@ -3,9 +3,12 @@
  */
 
 import type { ClientHttp2Stream, ClientSessionRequestOptions, OutgoingHttpHeaders } from 'node:http2';
-import type { ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { unsendable } from '../aborted.ts';
+import { isSendable } from '../own-headers.ts';
 import type { PooledSession } from '../session/pooled-session.ts';
 import type { SessionPool, Waiting } from '../session/session-pool.ts';
+import { Attempt } from './attempt.ts';
 
 /** A view of a pool from which every request names `authority`. */
 export function sessionsOf(pool: SessionPool, authority: string, isTls: boolean) {
@@ -17,26 +20,37 @@ export function sessionsOf(pool: SessionPool, authority: string, isTls: boolean)
       headers: OutgoingHttpHeaders,
       options: ClientSessionRequestOptions,
     ): Promise<ClientHttp2Stream> {
-      const request = { ...headers, ':method': method, ':path': path, ':authority': authority };
+      const sendable = Object.entries(headers).filter(([name]) => isSendable(name));
+      const request = {
+        ...Object.fromEntries(sendable),
+        ':method': method,
+        ':path': path,
+        ':authority': authority,
+      };
+      const attempt = Attempt.current();
       return new Promise((resolve, reject) => {
         const waiting: Waiting = {
           begin(session: PooledSession) {
             let stream: ClientHttp2Stream;
             try {
               stream = session.http2.request(request, options);
-            } catch {
-              // It is on its way out and has not said so yet; the call was not sent.
-              session.retire();
-              pool.begin(waiting);
+            } catch (error) {
+              // Node judges the headers at once; what is wrong with the connection it tells the stream later.
+              reject(unsendable(error));
               return;
             }
             session.opened();
             stream.once('close', () => session.closed());
+            attempt?.opened(stream, session);
             resolve(stream);
           },
           refused: (error: ConnectError) => reject(error),
         };
-        pool.begin(waiting);
+        if (attempt?.wait(pool, waiting) ?? true) {
+          pool.begin(waiting);
+        } else {
+          reject(new ConnectError('the call has ended', Code.Canceled));
+        }
       });
     },
     /** The pool looks at connections by itself. */

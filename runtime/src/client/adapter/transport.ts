@@ -3,18 +3,14 @@
  * get wrong of the protocols is mended here.
  */
 
-import { Agent } from 'node:http';
-import { Agent as SecureAgent } from 'node:https';
-import { connect as tlsConnect } from 'node:tls';
 import type { JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { Code, ConnectError, type StreamResponse, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
-import { dial } from '../../address.ts';
 import { lateFromMs, timedOut } from '../aborted.ts';
-import { onCloseEgress } from '../egress.ts';
+import { agentTo } from '../egress.ts';
 import type { ClientOptions } from '../options.ts';
-import { tlsOptions } from '../session/dial-tls.ts';
 import type { SessionPool } from '../session/session-pool.ts';
+import { Attempt } from './attempt.ts';
 import { sessionsOf } from './sessions.ts';
 
 /** A transport for whatever the fast lane leaves. @param pool undefined for HTTP/1.1. */
@@ -36,7 +32,11 @@ export function adapterTransport(
     ...(sendCompression === undefined ? {} : { sendCompression }),
   };
   if (pool === undefined) {
-    const http = { ...common, httpVersion: '1.1' as const, nodeOptions: { agent: agentTo(options) } };
+    const http = {
+      ...common,
+      httpVersion: '1.1' as const,
+      nodeOptions: { agent: agentTo(options.egress, tls, options.sessions) },
+    };
     return mended(
       protocol === 'connect'
         ? createConnectTransport({ ...http, useHttpGet: options.useHttpGet })
@@ -54,35 +54,26 @@ export function adapterTransport(
   }
 }
 
-/** Keeps connections of HTTP/1.1 to the address, whatever the URL of a request says. */
-function agentTo({ egress, tls, sessions }: ClientOptions): Agent {
-  const bounds = { keepAlive: true, maxSockets: sessions.maxStreams, timeout: sessions.idleMs };
-  const agent = tls === undefined ? new Agent(bounds) : new SecureAgent(bounds);
-  const secure = tls === undefined ? undefined : tlsOptions(egress, tls);
-  agent.createConnection = () =>
-    secure === undefined ? dial(egress) : tlsConnect({ ...secure, ALPNProtocols: ['http/1.1'] });
-  onCloseEgress(() => agent.destroy());
-  return agent;
-}
-
 function mended(inner: Transport): Transport {
   return {
     async unary(method, signal, timeoutMs, ...rest) {
       const mend = mender(signal, timeoutMs);
       try {
-        return await unlessRefused(() => inner.unary(method, signal, timeoutMs, ...rest));
+        return await untilBegun(timeoutMs, (leftMs) => inner.unary(method, signal, leftMs, ...rest));
       } catch (error) {
         throw mend(error);
       }
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
       const mend = mender(signal, timeoutMs);
-      const begin = (messages: typeof input) =>
-        inner.stream(method, signal, timeoutMs, header, messages, contextValues);
+      const begin = (messages: typeof input, leftMs: number | undefined) =>
+        inner.stream(method, signal, leftMs, header, messages, contextValues);
       try {
         // The one message of a server stream can be sent again; what a caller streams itself cannot.
         const again = method.methodKind === 'server_streaming' ? await kept(input) : undefined;
-        const response = await (again === undefined ? begin(input) : unlessRefused(() => begin(again())));
+        const response = await (again === undefined
+          ? attempted(new Attempt(), () => begin(input, timeoutMs))
+          : untilBegun(timeoutMs, (leftMs) => begin(again(), leftMs)));
         return { ...response, trailer: trailerOf(response), message: mendedMessages(response.message, mend) };
       } catch (error) {
         throw mend(error);
@@ -94,26 +85,38 @@ function mended(inner: Transport): Transport {
 /** How often a call is begun anew when the peer did not begin it. */
 const ATTEMPTS_MAX = 4;
 
-/** Repeats a call that the peer did not begin, since it was on its way out. */
-async function unlessRefused<T>(begin: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
+/** Repeats a call that the peer did not begin, within the time that the first attempt had. */
+async function untilBegun<T>(
+  timeoutMs: number | undefined,
+  begin: (leftMs: number | undefined) => Promise<T>,
+): Promise<T> {
+  const startMs = performance.now();
+  for (let count = 1; ; count += 1) {
+    const leftMs = timeoutMs === undefined ? undefined : Math.ceil(timeoutMs - (performance.now() - startMs));
+    if (leftMs !== undefined && leftMs <= 0 && count > 1) {
+      throw timedOut();
+    }
+    const attempt = new Attempt();
     try {
-      return await begin();
+      return await attempted(attempt, () => begin(leftMs));
     } catch (error) {
-      if (attempt >= ATTEMPTS_MAX || !isRefused(error)) {
+      if (!attempt.neverBegan) {
         throw error;
+      }
+      if (count >= ATTEMPTS_MAX) {
+        const said = `the call was turned away ${count} times`;
+        throw new ConnectError(said, Code.Unavailable, undefined, undefined, error);
       }
     }
   }
 }
 
-function isRefused(error: unknown): boolean {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    if (cause.message.includes('REFUSED_STREAM')) {
-      return true;
-    }
+async function attempted<T>(attempt: Attempt, begin: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt.run(begin);
+  } finally {
+    attempt.end();
   }
-  return false;
 }
 
 /** Messages that can be read again and again. */
@@ -135,9 +138,6 @@ function mender(signal: AbortSignal | undefined, timeoutMs: number | undefined):
     }
     if (error.code === Code.Canceled && !signal?.aborted && performance.now() >= lateMs) {
       return timedOut();
-    }
-    if (isRefused(error)) {
-      return new ConnectError('the call was turned away', Code.Unavailable, undefined, undefined, error);
     }
     // Connect calls an answer that is cut short or malformed the caller's mistake; it is the callee's.
     const isMalformed = error.code === Code.InvalidArgument && error.rawMessage.startsWith('protocol error:');

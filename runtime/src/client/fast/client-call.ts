@@ -10,7 +10,7 @@ import type { Call } from '../../server/call.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
 import { timers, type WheelEntry } from '../../timer-wheel.ts';
 import { envelopeBytes } from '../../wire/envelope.ts';
-import { abortedError, lateFromMs, timedOut } from '../aborted.ts';
+import { abortedError, lateFromMs, timedOut, unsendable } from '../aborted.ts';
 import type { PooledSession } from '../session/pooled-session.ts';
 import type { SessionPool, Waiting } from '../session/session-pool.ts';
 import { type AnswerHeaders, bodyMaxBytes, connectBody, connectError, FastResponse, grpcBody } from './answer.ts';
@@ -55,6 +55,8 @@ export class ClientCall implements Waiting {
   #attempts = 0;
   #isSettled = false;
   #isComplete = false;
+  /** Whether the answer was handed on to be read, which takes a while where it is compressed. */
+  #isRead = false;
   #error: unknown;
   #headers: AnswerHeaders | undefined;
   #trailers: IncomingHttpHeaders | undefined;
@@ -95,9 +97,8 @@ export class ClientCall implements Waiting {
     try {
       stream = session.http2.request(this.#setup.headers as string[]);
     } catch (error) {
-      // It is on its way out and has not said so yet; the call was not sent.
-      session.retire();
-      this.#beginAnew(error);
+      // Node judges the headers at once; what is wrong with the connection it tells the stream later.
+      this.#fail(unsendable(error), false);
       return;
     }
     session.opened();
@@ -129,6 +130,10 @@ export class ClientCall implements Waiting {
 
   responded(headers: AnswerHeaders): void {
     this.#headers = headers;
+    const { rpc, readMaxBytes } = this.#setup;
+    if (!rpc.isGrpc && Number(headers['content-length']) > readMaxBytes) {
+      this.#refuseLarge();
+    }
   }
 
   trailed(trailers: IncomingHttpHeaders): void {
@@ -152,18 +157,28 @@ export class ClientCall implements Waiting {
     // What is announced counts too: nothing is kept of a message that is larger than allowed.
     const announced = rpc.isGrpc ? envelopeBytes(this.#chunks ?? [chunk]) : 0;
     if (this.#receivedBytes > maxBytes || announced > maxBytes) {
-      const said = `message size is larger than configured readMaxBytes ${readMaxBytes}`;
-      this.#fail(new ConnectError(said, Code.ResourceExhausted), false);
+      this.#refuseLarge();
     }
   }
 
-  /** The answer has ended, or was cut off: a status tells that it is whole, else the stream's 'close' does. */
+  /**
+   * The answer has ended, or was cut off. A status tells that it is whole, or that the stream is open still, and only the request
+   * unfinished; else the stream's 'close' tells.
+   */
   complete(): void {
     this.#isComplete = true;
     const headers = this.#headers;
-    const hasStatus = this.#trailers?.['grpc-status'] !== undefined || headers?.['grpc-status'] !== undefined;
-    if (headers !== undefined && hasStatus && !this.#isSettled) {
+    const stream = this.#stream;
+    if (headers === undefined || stream === undefined || this.#isSettled) {
+      return;
+    }
+    const hasStatus = this.#trailers?.['grpc-status'] !== undefined || headers['grpc-status'] !== undefined;
+    if (hasStatus || !stream.closed) {
       this.#read(headers);
+      // A peer that has answered early need not read the rest of the request, and the call would keep its place for ever.
+      if (!stream.closed) {
+        stream.close(constants.NGHTTP2_CANCEL);
+      }
     }
   }
 
@@ -174,21 +189,22 @@ export class ClientCall implements Waiting {
   /** The stream has closed. */
   closed(): void {
     const session = this.#session;
-    const rstCode = this.#stream?.rstCode ?? constants.NGHTTP2_NO_ERROR;
+    const stream = this.#stream;
+    const rstCode = stream?.rstCode ?? constants.NGHTTP2_NO_ERROR;
     this.#session = undefined;
     this.#stream = undefined;
     session?.closed();
-    if (this.#isSettled) {
+    if (this.#isSettled || this.#isRead) {
       return;
     }
-    if (rstCode === constants.NGHTTP2_REFUSED_STREAM) {
-      this.#beginAnew(this.#error);
+    if (this.#headers === undefined && session?.neverBegan(stream?.id, rstCode)) {
+      this.#beginAnew(session, stream?.id);
       return;
     }
     const hasAnswer = this.#headers !== undefined && this.#isComplete;
     // A peer that has answered may reset what it does not want to read of the request (RFC 9113 8.1).
     const isAnswered = hasAnswer && (rstCode === constants.NGHTTP2_NO_ERROR || this.#trailers !== undefined);
-    if (isAnswered && this.#error === undefined) {
+    if (isAnswered && this.#error === undefined && this.#isWhole()) {
       this.#read(this.#headers ?? {});
     } else if (rstCode === constants.NGHTTP2_CANCEL && performance.now() >= this.#lateMs) {
       this.onExpire();
@@ -197,21 +213,35 @@ export class ClientCall implements Waiting {
     }
   }
 
-  #beginAnew(cause: unknown): void {
-    if (this.#isSettled) {
-      return;
-    }
+  /** Whether as much came as was announced: a reset that says that nothing is wrong cuts off too. */
+  #isWhole(): boolean {
+    const announced = this.#headers?.['content-length'];
+    return announced === undefined || Number(announced) === this.#receivedBytes;
+  }
+
+  #beginAnew(session: PooledSession, streamId: number | undefined): void {
+    const cause = this.#error;
     if (this.#attempts >= ATTEMPTS_MAX) {
       const said = `the call was turned away ${this.#attempts} times`;
       this.#fail(new ConnectError(said, Code.Unavailable, undefined, undefined, cause), false);
       return;
+    }
+    if (streamId === undefined) {
+      // The connection has no numbers left, or is on its way out.
+      session.retire();
     }
     this.#error = undefined;
     this.#isComplete = false;
     this.#setup.pool.begin(this);
   }
 
+  #refuseLarge(): void {
+    const said = `message size is larger than configured readMaxBytes ${this.#setup.readMaxBytes}`;
+    this.#fail(new ConnectError(said, Code.ResourceExhausted), false);
+  }
+
   #read(headers: AnswerHeaders): void {
+    this.#isRead = true;
     const { rpc, acceptCompression } = this.#setup;
     const body = this.#chunks === undefined ? (this.#first ?? EMPTY) : Buffer.concat(this.#chunks);
     try {

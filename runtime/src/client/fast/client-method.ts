@@ -16,7 +16,7 @@ export type ClientMethod = {
   readonly contentType: string;
   /** Names and values of the headers that lead to the RPC. */
   readonly route: readonly string[];
-  /** Names and values of the protocol's headers. */
+  /** Names and values of the protocol's headers, which no caller gives. */
   readonly protocolHeaders: readonly string[];
   /**
    * @param reservedBytes left free in front of the message.
@@ -27,7 +27,8 @@ export type ClientMethod = {
   parse(bytes: Uint8Array): MessageShape<DescMessage>;
 };
 
-const USER_AGENT = 'weft-runtime/0.1.0';
+/** How calls name their maker, where the caller has no name of its own. */
+export const USER_AGENT = 'weft-runtime/0.1.0';
 
 /** Prepares a unary RPC. */
 export function clientMethod(
@@ -53,7 +54,7 @@ export function clientMethod(
       ...[':path', `/${method.parent.typeName}/${method.name}`],
     ],
     protocolHeaders: [
-      ...['content-type', contentType, 'user-agent', USER_AGENT],
+      ...['content-type', contentType],
       ...(isGrpc ? ['te', 'trailers'] : ['connect-protocol-version', '1']),
       ...accept,
     ],

@@ -11,7 +11,7 @@ import {
   type JsonWriteOptions,
   type MessageInitShape,
 } from '@bufbuild/protobuf';
-import { ConnectError, createContextValues, type Transport, type UnaryResponse } from '@connectrpc/connect';
+import { Code, ConnectError, createContextValues, type Transport, type UnaryResponse } from '@connectrpc/connect';
 import { runUnaryCall } from '@connectrpc/connect/protocol';
 import { requestHeaderWithCompression } from '@connectrpc/connect/protocol-connect';
 import { requestHeaderWithCompression as grpcRequestHeader } from '@connectrpc/connect/protocol-grpc';
@@ -19,18 +19,19 @@ import type { Call } from '../../server/call.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
 import { ENVELOPE_HEAD_BYTES, seal, withRoom } from '../../wire/envelope.ts';
 import type { ClientOptions } from '../options.ts';
+import { isSendable } from '../own-headers.ts';
 import type { SessionPool } from '../session/session-pool.ts';
 import { type CallSetup, ClientCall } from './client-call.ts';
-import { type ClientMethod, clientMethod } from './client-method.ts';
+import { type ClientMethod, clientMethod, USER_AGENT } from './client-method.ts';
 
-type HeadersGiven = Parameters<Transport['unary']>[3];
 type Input = MessageInitShape<DescMessage>;
 
 /** A unary call as the lane is asked for it. */
 export type FastCall = {
   readonly method: DescMethodUnary;
   readonly input: Input;
-  readonly header: HeadersGiven;
+  /** The caller's own. */
+  readonly header: Headers | undefined;
   /** Names and values of headers that carry the trace. */
   readonly traceHeaders: readonly string[];
   readonly contextValues: Parameters<Transport['unary']>[5];
@@ -39,9 +40,6 @@ export type FastCall = {
   readonly parent: Call | undefined;
   readonly span: CallSpan | undefined;
 };
-
-/** Headers that are the protocol's or HTTP's own, whatever a caller gives. */
-const RESERVED = new Set(['host', 'connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'content-length']);
 
 /** Makes unary calls. */
 export class FastLane {
@@ -73,10 +71,8 @@ export class FastLane {
     if (asked.timeoutMs !== undefined) {
       headers.push(rpc.isGrpc ? 'grpc-timeout' : 'connect-timeout-ms', timeoutText(asked.timeoutMs, rpc.isGrpc));
     }
-    if (asked.header !== undefined) {
-      addOwn(headers, new Headers(asked.header), rpc);
-    }
-    return this.#send(rpc, headers, asked);
+    addOwn(headers, asked.header, asked.traceHeaders);
+    return this.#send(rpc, headers, asked, this.#errorOf);
   }
 
   #rpc(method: DescMethodUnary): ClientMethod {
@@ -100,12 +96,14 @@ export class FastLane {
       ? grpcRequestHeader(isBinary, asked.timeoutMs, given, accept, sendCompression ?? null)
       : requestHeaderWithCompression('unary', isBinary, asked.timeoutMs, given, accept, sendCompression ?? null, true);
     header.delete(rpc.isGrpc ? 'grpc-encoding' : 'content-encoding');
-    let isSent = false;
+    const { parent, span } = asked;
+    const signals = [asked.signal, parent?.signal].filter((one) => one !== undefined);
+    const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
     try {
-      return await runUnaryCall<DescMessage, DescMessage>({
+      const response = await runUnaryCall<DescMessage, DescMessage>({
         interceptors: [...this.#options.interceptors],
         ...(asked.timeoutMs === undefined ? {} : { timeoutMs: asked.timeoutMs }),
-        ...(asked.signal === undefined ? {} : { signal: asked.signal }),
+        ...(signal === undefined ? {} : { signal }),
         req: {
           stream: false,
           service: asked.method.parent,
@@ -117,78 +115,81 @@ export class FastLane {
           message: asked.input,
         },
         next: async (request) => {
-          isSent = true;
           const headers = [...rpc.route];
           request.header.forEach((value, name) => {
-            if (!RESERVED.has(name)) {
+            if (isSendable(name)) {
               headers.push(name, value);
             }
           });
-          const response = await this.#send(rpc, headers, {
-            ...asked,
-            input: request.message,
-            signal: request.signal,
-            timeoutMs: undefined,
-          });
+          const { method, input, ...rest } = asked;
+          const own = { ...rest, method, input: request.message, signal: request.signal, parent: undefined };
+          // Interceptors see errors as they were received, and may begin a call more than once; its span is one.
+          const response = await this.#send(rpc, headers, { ...own, span: undefined }, asReceived);
           // Interceptors change a response by `{...response}`, which sees own properties only.
           const { message, header: answerHeader, trailer } = response;
-          return {
-            stream: false,
-            service: asked.method.parent,
-            method: asked.method,
-            message,
-            header: answerHeader,
-            trailer,
-          };
+          return { stream: false, service: method.parent, method, message, header: answerHeader, trailer };
         },
       });
+      span?.end(undefined, 'fast');
+      return response;
     } catch (error) {
-      if (isSent) {
-        throw error;
-      }
-      const told = this.#errorOf(ConnectError.from(error), asked.signal?.aborted ?? false);
-      asked.span?.end(told, 'fast');
+      const told = this.#errorOf(ConnectError.from(error), signal?.aborted ?? false);
+      span?.end(told, 'fast');
       throw told;
     }
   }
 
-  #send(rpc: ClientMethod, headers: string[], asked: FastCall): Promise<UnaryResponse> {
+  #send(
+    rpc: ClientMethod,
+    headers: string[],
+    asked: Omit<FastCall, 'header' | 'traceHeaders' | 'contextValues'>,
+    errorOf: CallSetup['errorOf'],
+  ): Promise<UnaryResponse> {
     const { sendCompression, compressMinBytes, readMaxBytes, acceptCompression } = this.#options;
     const headBytes = rpc.isGrpc ? ENVELOPE_HEAD_BYTES : 0;
-    let body: Uint8Array;
-    try {
-      body = rpc.serialize(messageOf(asked.method.input, asked.input), headBytes);
-    } catch (error) {
-      const told = this.#errorOf(ConnectError.from(error), false);
+    const refuse = (error: unknown): Promise<never> => {
+      const told = errorOf(ConnectError.from(error, Code.Internal), false);
       asked.span?.end(told, 'fast');
       return Promise.reject(told);
-    }
+    };
     const begin = (bytes: Uint8Array): Promise<UnaryResponse> =>
       new Promise((resolve, reject) => {
         const { timeoutMs, signal, parent, span } = asked;
         const setup = { pool: this.#pool, rpc, headers, body: bytes, timeoutMs, signal, parent, readMaxBytes };
-        new ClientCall({ ...setup, acceptCompression, span, errorOf: this.#errorOf }, resolve, reject).start();
+        new ClientCall({ ...setup, acceptCompression, span, errorOf }, resolve, reject).start();
       });
+    let body: Uint8Array;
+    try {
+      body = rpc.serialize(messageOf(asked.method.input, asked.input), headBytes);
+    } catch (error) {
+      return refuse(error);
+    }
     if (sendCompression === undefined || body.byteLength - headBytes < compressMinBytes) {
       return begin(rpc.isGrpc ? seal(body, false) : body);
     }
     headers.push(rpc.isGrpc ? 'grpc-encoding' : 'content-encoding', sendCompression.name);
     return sendCompression
       .compress(body.subarray(headBytes))
-      .then((compressed) => begin(rpc.isGrpc ? seal(withRoom(compressed), true) : compressed));
+      .then((compressed) => begin(rpc.isGrpc ? seal(withRoom(compressed), true) : compressed), refuse);
   }
 }
 
-/** The caller's own headers: the protocol's are not for it to set, but for the name by which it goes. */
-function addOwn(headers: string[], given: Headers, { protocolHeaders }: ClientMethod): void {
-  given.forEach((value, name) => {
-    const at = protocolHeaders.indexOf(name);
-    if (name === 'user-agent' && at >= 0) {
-      headers[headers.indexOf(name) + 1] = value;
-    } else if (at < 0 && !RESERVED.has(name)) {
+/** The caller's own headers; the trace is ours to tell. */
+function addOwn(headers: string[], given: Headers | undefined, traceHeaders: readonly string[]): void {
+  headers.push('user-agent', given?.get('user-agent') ?? USER_AGENT);
+  given?.forEach((value, name) => {
+    if (name !== 'user-agent' && !isNameIn(traceHeaders, name)) {
       headers.push(name, value);
     }
   });
+}
+
+function isNameIn(headers: readonly string[], name: string): boolean {
+  return headers.some((text, index) => index % 2 === 0 && text === name);
+}
+
+function asReceived(error: ConnectError): ConnectError {
+  return error;
 }
 
 /** gRPC's timeouts have eight digits at most: longer ones are told in seconds. */

@@ -3,7 +3,7 @@
  */
 
 import { type ClientHttp2Session, type ClientSessionOptions, connect, constants } from 'node:http2';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { SessionOptions } from './session-options.ts';
 
@@ -22,7 +22,7 @@ export type SessionOwner = {
 
 /** How to connect. */
 export type Dial = {
-  readonly createConnection: () => Duplex;
+  readonly createConnection: () => Socket;
   readonly isTls: boolean;
 };
 
@@ -39,20 +39,28 @@ export class PooledSession {
   readonly http2: ClientHttp2Session;
   /** How many calls are open. */
   open = 0;
-  /** When anything was last heard of the peer, in milliseconds since the epoch. */
-  heardMs = Date.now();
   readonly #owner: SessionOwner;
+  readonly #socket: Socket;
   #state: State = 'connecting';
+  #wasReady = false;
   #maxStreams: number;
   #isPinging = false;
   #error: unknown;
   #timer: NodeJS.Timeout;
+  /** How much was heard of the peer, and until when, in milliseconds since the epoch. */
+  #heardBytes = 0;
+  #heardMs = Date.now();
+  /** Since when there are no calls, in milliseconds since the epoch. */
+  #idleSinceMs = Date.now();
+  /** What the peer has said goodbye with. */
+  #farewell: { readonly code: number; readonly lastStreamId: number } | undefined;
 
   constructor(owner: SessionOwner, { createConnection, isTls }: Dial) {
     this.#owner = owner;
     this.#maxStreams = owner.options.maxStreams;
+    this.#socket = createConnection();
     const options: ClientSessionOptions = {
-      createConnection,
+      createConnection: () => this.#socket,
       settings: { maxHeaderListSize: HEADER_MAX_BYTES, enablePush: false },
     };
     // The authority is named by each request.
@@ -63,11 +71,16 @@ export class PooledSession {
       }
     });
     this.http2.on('remoteSettings', ({ maxConcurrentStreams }) => this.#settled(maxConcurrentStreams));
-    this.http2.on('goaway', (code, _lastStreamId, data) => {
+    this.http2.on('goaway', (code, lastStreamId, data) => {
+      this.#farewell = { code, lastStreamId };
       if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM && data?.toString() === TOO_MANY_PINGS) {
         owner.tooManyPings();
       }
-      this.retire();
+      if (this.#wasReady) {
+        this.retire();
+      } else {
+        this.destroy(new ConnectError('the peer takes no calls: it said goodbye at once', Code.Unavailable));
+      }
     });
     this.http2.on('error', (error: unknown) => {
       this.#error ??= error;
@@ -86,7 +99,8 @@ export class PooledSession {
 
   /** How many more calls it takes now. */
   get room(): number {
-    return this.#state === 'ready' && !this.isGone ? this.#maxStreams - this.open : 0;
+    const isOpen = this.#state === 'ready' && !this.http2.closed && !this.http2.destroyed;
+    return isOpen ? this.#maxStreams - this.open : 0;
   }
 
   /** How many calls it will take once it is ready, where it is not yet. */
@@ -102,11 +116,29 @@ export class PooledSession {
     if (this.room <= 0) {
       return false;
     }
-    if (this.open === 0 && Date.now() - this.heardMs >= this.#owner.options.pingAfterMs) {
+    const { pingAfterMs } = this.#owner.options;
+    if (this.open === 0 && Date.now() - this.#heardMs >= pingAfterMs && this.#silentMs() >= pingAfterMs) {
       this.#verify();
       return false;
     }
     return true;
+  }
+
+  /**
+   * Whether the peer did nothing with a call whose stream has closed without an answer, so that it can be made anew
+   * (RFC 9113 6.8 and 8.7).
+   *
+   * @param streamId undefined for a call that never got as far as the wire.
+   */
+  neverBegan(streamId: number | undefined, rstCode: number): boolean {
+    if (streamId === undefined) {
+      return true;
+    }
+    if (this.#farewell !== undefined && streamId > this.#farewell.lastStreamId) {
+      return true;
+    }
+    // Node closes what is open with the code of the peer's farewell, which says nothing of single calls.
+    return rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#farewell?.code !== rstCode;
   }
 
   /** A call was opened on it. */
@@ -121,7 +153,7 @@ export class PooledSession {
   closed(): void {
     this.open -= 1;
     if (this.open === 0 && !this.isGone) {
-      this.heardMs = Date.now();
+      this.#idleSinceMs = Date.now();
       // Without calls it does not keep the process alive.
       this.http2.unref();
     }
@@ -130,11 +162,12 @@ export class PooledSession {
     }
   }
 
-  /** Takes no more calls. */
+  /** Takes no more calls, and closes when it has none. */
   retire(): void {
     if (this.#state !== 'retired') {
       this.#state = 'retired';
       this.#owner.retired(this);
+      this.http2.close();
     }
   }
 
@@ -145,13 +178,14 @@ export class PooledSession {
   }
 
   #settled(maxConcurrentStreams: number | undefined): void {
-    this.heardMs = Date.now();
     const before = this.room;
     this.#maxStreams = Math.min(this.#owner.options.maxStreams, maxConcurrentStreams ?? Number.POSITIVE_INFINITY);
     if (this.#state === 'connecting') {
       this.#state = 'ready';
+      this.#wasReady = true;
       clearTimeout(this.#timer);
       this.#watch();
+      this.#idleSinceMs = Date.now();
       if (this.open === 0) {
         this.http2.unref();
       }
@@ -161,17 +195,32 @@ export class PooledSession {
     }
   }
 
+  /**
+   * For how long nothing was heard of the peer, in milliseconds, as far as it was looked at. Bytes tell, not the end of calls: those end
+   * by their deadlines too when the peer is dead.
+   */
+  #silentMs(): number {
+    const { bytesRead } = this.#socket;
+    if (bytesRead !== this.#heardBytes) {
+      this.#heardBytes = bytesRead;
+      this.#heardMs = Date.now();
+    }
+    return Date.now() - this.#heardMs;
+  }
+
   /** Looks now and then whether it is alive and still needed: nobody pays for a timer of each call. */
   #watch(): void {
     const { pingAfterMs, idleMs } = this.#owner.options;
     const everyMs = Math.max(1, Math.min(WATCH_MAX_MS, pingAfterMs / WATCHES, idleMs / WATCHES));
     this.#timer = setTimeout(() => {
-      const silentMs = Date.now() - this.heardMs;
+      const silentMs = this.#silentMs();
       if (this.open > 0 && silentMs >= this.#owner.options.pingAfterMs) {
-        this.#ping(() => {});
-      } else if (this.open === 0 && silentMs >= idleMs && this.#state === 'ready') {
+        this.#ping();
+      } else if (this.open === 0 && this.#state === 'ready' && Date.now() - this.#idleSinceMs >= idleMs) {
         this.retire();
-        this.http2.close();
+      } else if (this.open === 0 && this.#state === 'retired') {
+        // It closes when the peer does too, which a dead one never will.
+        this.#socket.destroy();
         return;
       }
       this.#watch();
@@ -182,16 +231,10 @@ export class PooledSession {
   #verify(): void {
     this.#state = 'verifying';
     this.http2.ref();
-    this.#ping(() => {
-      if (this.#state === 'verifying') {
-        this.#state = 'ready';
-        this.http2.unref();
-        this.#owner.hasRoom(this);
-      }
-    });
+    this.#ping();
   }
 
-  #ping(answered: () => void): void {
+  #ping(): void {
     if (this.#isPinging || this.http2.destroyed) {
       return;
     }
@@ -205,17 +248,25 @@ export class PooledSession {
       clearTimeout(timer);
       this.#isPinging = false;
       if (error === null) {
-        this.heardMs = Date.now();
-        answered();
+        this.#verified();
       }
     });
   }
 
+  #verified(): void {
+    this.#heardMs = Date.now();
+    if (this.#state === 'verifying') {
+      this.#state = 'ready';
+      this.#idleSinceMs = Date.now();
+      this.http2.unref();
+      this.#owner.hasRoom(this);
+    }
+  }
+
   #ended(): void {
-    const neverReady = this.#state === 'connecting';
     this.#state = 'retired';
     clearTimeout(this.#timer);
-    this.#owner.ended(this, neverReady ? unavailable(this.#error) : undefined);
+    this.#owner.ended(this, this.#wasReady ? undefined : unavailable(this.#error));
   }
 }
 
@@ -223,6 +274,13 @@ function unavailable(cause: unknown): ConnectError {
   if (cause instanceof ConnectError) {
     return cause;
   }
-  const said = cause instanceof Error ? cause.message : 'the connection was closed before it was ready';
-  return new ConnectError(said, Code.Unavailable, undefined, undefined, cause);
+  return new ConnectError(whatSaid(cause), Code.Unavailable, undefined, undefined, cause);
+}
+
+/** A host with several addresses fails with an error for each, which together say nothing. */
+function whatSaid(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.message === '') {
+    return cause.errors.map((error) => (error instanceof Error ? error.message : String(error))).join('; ');
+  }
+  return cause instanceof Error ? cause.message : 'the connection was closed before it was ready';
 }

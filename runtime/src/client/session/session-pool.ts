@@ -4,8 +4,12 @@
  */
 
 import { Code, ConnectError } from '@connectrpc/connect';
+import { detached } from '../../server/call.ts';
 import { type Dial, PooledSession, type SessionOwner } from './pooled-session.ts';
 import type { SessionOptions } from './session-options.ts';
+
+/** How long no further connection is tried where one has just failed and others are there, in milliseconds. */
+const DIAL_AGAIN_MS = 100;
 
 /** A call that needs a connection. */
 export type Waiting = {
@@ -24,6 +28,7 @@ export class SessionPool implements SessionOwner {
   /** Those that take no more, and have calls that go on. */
   readonly #retired = new Set<PooledSession>();
   readonly #queue = new Set<Waiting>();
+  #failedMs = 0;
 
   constructor(dial: Dial, options: SessionOptions) {
     this.#dial = dial;
@@ -99,8 +104,12 @@ export class SessionPool implements SessionOwner {
   ended(session: PooledSession, error: ConnectError | undefined): void {
     this.#remove(session);
     this.#retired.delete(session);
-    if (error !== undefined && this.#sessions.length === 0) {
-      this.#refuse(error);
+    if (error !== undefined) {
+      this.#failedMs = Date.now();
+      // Those who wait get what room there will be on the others.
+      if (this.#sessions.length === 0) {
+        this.#refuse(error);
+      }
     } else {
       this.#grow();
     }
@@ -112,12 +121,16 @@ export class SessionPool implements SessionOwner {
 
   /** Opens connections for those who wait, as far as the ones on their way will not do. */
   #grow(): void {
+    if (this.#sessions.length > 0 && Date.now() - this.#failedMs < DIAL_AGAIN_MS) {
+      return;
+    }
     let promised = 0;
     for (const session of this.#sessions) {
       promised += session.promised;
     }
     while (this.#queue.size > promised && this.#sessions.length < this.#options.maxSessions) {
-      const session = new PooledSession(this, this.#dial);
+      // It outlives the call that it is opened for.
+      const session = detached(() => new PooledSession(this, this.#dial));
       this.#sessions.push(session);
       promised += session.promised;
     }
