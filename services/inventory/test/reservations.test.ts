@@ -205,7 +205,7 @@ describe('trap 5: deadlock', () => {
         .then(({ rows }) => rows[0]?.deadlocks);
     const before = await deadlocks();
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 120 }, async (_, index) => {
+      Array.from({ length: 60 }, async (_, index) => {
         const order = index % 2 === 0 ? pair : [...pair].reverse();
         const { reservationId } = await reserve(order.map((sku) => ({ sku, quantity: 2n })));
         if (index % 3 === 0) {
