@@ -8,6 +8,7 @@ import { unsendable } from '../aborted.ts';
 import { isSendable } from '../own-headers.ts';
 import type { PooledSession } from '../session/pooled-session.ts';
 import type { SessionPool, Waiting } from '../session/session-pool.ts';
+import { mendStatusMessage } from '../status-message.ts';
 import { Attempt } from './attempt.ts';
 
 /** A view of a pool from which every request names `authority`. */
@@ -40,6 +41,9 @@ export function sessionsOf(pool: SessionPool, authority: string, isTls: boolean)
               return;
             }
             session.opened();
+            // Before anybody else reads them.
+            stream.once('response', mendStatusMessage);
+            stream.once('trailers', mendStatusMessage);
             stream.once('close', () => session.closed());
             attempt?.opened(stream, session);
             resolve(stream);

@@ -18,6 +18,7 @@ import {
 } from '@connectrpc/connect/protocol-grpc';
 import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf } from '../../wire/envelope.ts';
 import { webHeaders } from '../../wire/web-headers.ts';
+import { mendStatusMessage } from '../status-message.ts';
 import type { ClientMethod } from './client-method.ts';
 
 /** The headers of an answer. */
@@ -96,6 +97,8 @@ export function grpcBody(
     trailers['grpc-status-details-bin'] === undefined;
   let compression: Compression | undefined;
   if (!isPlain) {
+    mendStatusMessage(headers);
+    mendStatusMessage(trailers);
     const header = webHeaders(headers);
     const trailer = webHeaders(trailers);
     const found = validateGrpcResponse([...accepted], Number(headers[':status']), header);
@@ -120,10 +123,13 @@ function noSingleMessage(body: Uint8Array, hasTrailerStatus: boolean): ConnectEr
     return new ConnectError('protocol error: missing output message for unary method', code);
   }
   const announced = envelopeBytes([body]);
-  if (announced === 0 || announced > body.byteLength) {
+  const second = body.subarray(announced);
+  const isSecondWhole =
+    second.byteLength > 0 && envelopeBytes([second]) > 0 && envelopeBytes([second]) <= second.length;
+  if (announced === 0 || announced > body.byteLength || (second.byteLength > 0 && !isSecondWhole)) {
     return new ConnectError('protocol error: incomplete envelope', Code.Internal);
   }
-  if (announced < body.byteLength) {
+  if (isSecondWhole) {
     return new ConnectError('protocol error: received extra output message for unary method', Code.Unimplemented);
   }
   return new ConnectError(
