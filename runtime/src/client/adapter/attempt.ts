@@ -1,21 +1,24 @@
 /**
- * One attempt at a call by connect-node's transports. They ask for a stream without saying for which call, so the attempt travels by
+ * The attempts at one call by connect-node's transports. They ask for a stream without saying for which call, so the attempt travels by
  * AsyncLocalStorage: it learns what became of its stream, and leaves the queue when its call has ended.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ClientHttp2Stream } from 'node:http2';
+import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { PooledSession } from '../session/pooled-session.ts';
 import type { SessionPool, Waiting } from '../session/session-pool.ts';
 
 const storage = new AsyncLocalStorage<Attempt>();
+/** Codes of resets of which connect-node tells nobody: a call that was not answered would wait for ever. */
+const UNTOLD: ReadonlySet<number> = new Set([constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_STREAM_CLOSED]);
 
-/** An attempt. */
+/** The attempt that goes on. */
 export class Attempt {
   #waiting: { readonly pool: SessionPool; readonly waiting: Waiting } | undefined;
   #isOver = false;
   #hasAnswer = false;
   #neverBegan = false;
+  #rstCode: number | undefined;
 
   /** The attempt that the running code belongs to. */
   static current(): Attempt | undefined {
@@ -27,8 +30,24 @@ export class Attempt {
     return this.#neverBegan;
   }
 
-  run<T>(work: () => T): T {
-    return storage.run(this, work);
+  /** What the stream was closed with; undefined while it is open. */
+  get rstCode(): number | undefined {
+    return this.#rstCode;
+  }
+
+  /** Makes an attempt. */
+  async make<T>(begin: () => Promise<T>): Promise<T> {
+    this.#isOver = false;
+    this.#hasAnswer = false;
+    this.#neverBegan = false;
+    this.#rstCode = undefined;
+    try {
+      return await storage.run(this, begin);
+    } finally {
+      this.#isOver = true;
+      this.#waiting?.pool.leave(this.#waiting.waiting);
+      this.#waiting = undefined;
+    }
   }
 
   /** Begins to wait for a connection. @returns whether anybody still wants it. */
@@ -44,14 +63,12 @@ export class Attempt {
       this.#hasAnswer = true;
     });
     stream.once('close', () => {
-      this.#neverBegan = !this.#hasAnswer && session.neverBegan(stream.id, stream.rstCode ?? 0);
+      const rstCode = stream.rstCode ?? constants.NGHTTP2_NO_ERROR;
+      this.#rstCode = rstCode;
+      this.#neverBegan = !this.#hasAnswer && session.neverBegan(stream.id, rstCode);
+      if (!this.#hasAnswer && UNTOLD.has(rstCode)) {
+        stream.emit('error', new Error(`the stream was closed with code ${rstCode}, and not answered`));
+      }
     });
-  }
-
-  /** The call has ended. */
-  end(): void {
-    this.#isOver = true;
-    this.#waiting?.pool.leave(this.#waiting.waiting);
-    this.#waiting = undefined;
   }
 }

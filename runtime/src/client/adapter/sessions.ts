@@ -41,6 +41,8 @@ export function sessionsOf(pool: SessionPool, authority: string, isTls: boolean)
               return;
             }
             session.opened();
+            // It may fail before connect-node listens, which then hears of it when it writes.
+            stream.on('error', () => {});
             // Before anybody else reads them.
             stream.once('response', mendStatusMessage);
             stream.once('trailers', mendStatusMessage);

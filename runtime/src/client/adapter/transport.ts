@@ -3,11 +3,13 @@
  * get wrong of the protocols is mended here.
  */
 
+import { constants } from 'node:http2';
 import type { JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { Code, ConnectError, type StreamResponse, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
-import { lateFromMs, timedOut } from '../aborted.ts';
+import { abortedError, lateFromMs, timedOut } from '../aborted.ts';
 import { agentTo } from '../egress.ts';
+import { resetError } from '../fast/reset-error.ts';
 import type { ClientOptions } from '../options.ts';
 import type { SessionPool } from '../session/session-pool.ts';
 import { Attempt } from './attempt.ts';
@@ -57,23 +59,25 @@ export function adapterTransport(
 function mended(inner: Transport): Transport {
   return {
     async unary(method, signal, timeoutMs, ...rest) {
-      const mend = mender(signal, timeoutMs);
+      const attempt = new Attempt();
+      const mend = mender(attempt, signal, timeoutMs);
       try {
-        return await untilBegun(timeoutMs, (leftMs) => inner.unary(method, signal, leftMs, ...rest));
+        return await untilBegun(attempt, signal, timeoutMs, (leftMs) => inner.unary(method, signal, leftMs, ...rest));
       } catch (error) {
         throw mend(error);
       }
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
-      const mend = mender(signal, timeoutMs);
+      const attempt = new Attempt();
+      const mend = mender(attempt, signal, timeoutMs);
       const begin = (messages: typeof input, leftMs: number | undefined) =>
         inner.stream(method, signal, leftMs, header, messages, contextValues);
       try {
         // The one message of a server stream can be sent again; what a caller streams itself cannot.
         const again = method.methodKind === 'server_streaming' ? await kept(input) : undefined;
         const response = await (again === undefined
-          ? attempted(new Attempt(), () => begin(input, timeoutMs))
-          : untilBegun(timeoutMs, (leftMs) => begin(again(), leftMs)));
+          ? attempt.make(() => begin(input, timeoutMs))
+          : untilBegun(attempt, signal, timeoutMs, (leftMs) => begin(again(), leftMs)));
         return { ...response, trailer: trailerOf(response), message: mendedMessages(response.message, mend) };
       } catch (error) {
         throw mend(error);
@@ -87,18 +91,23 @@ const ATTEMPTS_MAX = 4;
 
 /** Repeats a call that the peer did not begin, within the time that the first attempt had. */
 async function untilBegun<T>(
+  attempt: Attempt,
+  signal: AbortSignal | undefined,
   timeoutMs: number | undefined,
   begin: (leftMs: number | undefined) => Promise<T>,
 ): Promise<T> {
   const startMs = performance.now();
   for (let count = 1; ; count += 1) {
+    // connect-node would send the call, and then cancel it.
+    if (signal?.aborted) {
+      throw abortedError(signal.reason);
+    }
     const leftMs = timeoutMs === undefined ? undefined : Math.ceil(timeoutMs - (performance.now() - startMs));
     if (leftMs !== undefined && leftMs <= 0 && count > 1) {
       throw timedOut();
     }
-    const attempt = new Attempt();
     try {
-      return await attempted(attempt, () => begin(leftMs));
+      return await attempt.make(() => begin(leftMs));
     } catch (error) {
       if (!attempt.neverBegan) {
         throw error;
@@ -108,14 +117,6 @@ async function untilBegun<T>(
         throw new ConnectError(said, Code.Unavailable, undefined, undefined, error);
       }
     }
-  }
-}
-
-async function attempted<T>(attempt: Attempt, begin: () => Promise<T>): Promise<T> {
-  try {
-    return await attempt.run(begin);
-  } finally {
-    attempt.end();
   }
 }
 
@@ -130,7 +131,7 @@ async function kept<T>(messages: AsyncIterable<T>): Promise<() => AsyncIterable<
 /** Mends the errors of a call. */
 type Mender = (error: unknown) => unknown;
 
-function mender(signal: AbortSignal | undefined, timeoutMs: number | undefined): Mender {
+function mender(attempt: Attempt, signal: AbortSignal | undefined, timeoutMs: number | undefined): Mender {
   const lateMs = lateFromMs(timeoutMs);
   return (error) => {
     if (!(error instanceof ConnectError) || error.isWireError) {
@@ -138,6 +139,11 @@ function mender(signal: AbortSignal | undefined, timeoutMs: number | undefined):
     }
     if (error.code === Code.Canceled && !signal?.aborted && performance.now() >= lateMs) {
       return timedOut();
+    }
+    const { rstCode } = attempt;
+    if (error.code === Code.Internal && rstCode !== undefined && rstCode !== constants.NGHTTP2_NO_ERROR) {
+      // Where Node tells of the reset by an error, connect-node overlooks its code.
+      return resetError(rstCode, error, false);
     }
     // Connect calls an answer that is cut short or malformed the caller's mistake; it is the callee's.
     const isMalformed = error.code === Code.InvalidArgument && error.rawMessage.startsWith('protocol error:');
