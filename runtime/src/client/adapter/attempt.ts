@@ -18,7 +18,7 @@ export class Attempt {
   #isOver = false;
   #hasAnswer = false;
   #neverBegan = false;
-  #rstCode: number | undefined;
+  #closed: { readonly rstCode: number; readonly isGone: boolean } | undefined;
 
   /** The attempt that the running code belongs to. */
   static current(): Attempt | undefined {
@@ -30,9 +30,9 @@ export class Attempt {
     return this.#neverBegan;
   }
 
-  /** What the stream was closed with; undefined while it is open. */
-  get rstCode(): number | undefined {
-    return this.#rstCode;
+  /** With what code its stream was closed, and whether the connection went with it; undefined while it is open. */
+  get closed(): { readonly rstCode: number; readonly isGone: boolean } | undefined {
+    return this.#closed;
   }
 
   /** Makes an attempt. */
@@ -40,7 +40,7 @@ export class Attempt {
     this.#isOver = false;
     this.#hasAnswer = false;
     this.#neverBegan = false;
-    this.#rstCode = undefined;
+    this.#closed = undefined;
     try {
       return await storage.run(this, begin);
     } finally {
@@ -64,7 +64,7 @@ export class Attempt {
     });
     stream.once('close', () => {
       const rstCode = stream.rstCode ?? constants.NGHTTP2_NO_ERROR;
-      this.#rstCode = rstCode;
+      this.#closed = { rstCode, isGone: session.isGone };
       this.#neverBegan = !this.#hasAnswer && session.neverBegan(stream.id, rstCode);
       if (!this.#hasAnswer && UNTOLD.has(rstCode)) {
         stream.emit('error', new Error(`the stream was closed with code ${rstCode}, and not answered`));

@@ -140,15 +140,29 @@ function mender(attempt: Attempt, signal: AbortSignal | undefined, timeoutMs: nu
     if (error.code === Code.Canceled && !signal?.aborted && performance.now() >= lateMs) {
       return timedOut();
     }
-    const { rstCode } = attempt;
-    if (error.code === Code.Internal && rstCode !== undefined && rstCode !== constants.NGHTTP2_NO_ERROR) {
-      // Where Node tells of the reset by an error, connect-node overlooks its code.
-      return resetError(rstCode, error, false);
+    const { closed } = attempt;
+    if (closed !== undefined && isOfStream(error, signal)) {
+      return closed.isGone || closed.rstCode !== constants.NGHTTP2_NO_ERROR
+        ? resetError(closed.rstCode, error, closed.isGone)
+        : error;
+    }
+    if (isUnreachable(error)) {
+      return new ConnectError(error.rawMessage, Code.Unavailable, error.metadata, undefined, error.cause);
     }
     // Connect calls an answer that is cut short or malformed the caller's mistake; it is the callee's.
     const isMalformed = error.code === Code.InvalidArgument && error.rawMessage.startsWith('protocol error:');
     return isMalformed ? new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error) : error;
   };
+}
+
+/** Whether an error may tell, in connect-node's way, of the end of its stream: it overlooks codes that Node tells by errors. */
+function isOfStream({ code }: ConnectError, signal: AbortSignal | undefined): boolean {
+  return code === Code.Internal || ((code === Code.Aborted || code === Code.Canceled) && !signal?.aborted);
+}
+
+/** Whether no connection was to be had, of which connect-node knows a few reasons. */
+function isUnreachable({ cause }: ConnectError): boolean {
+  return cause instanceof Error && 'syscall' in cause && cause.syscall === 'connect';
 }
 
 /** In gRPC-Web an answer of headers alone has its trailers among them, which Connect overlooks. */

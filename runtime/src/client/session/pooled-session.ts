@@ -59,6 +59,11 @@ export class PooledSession {
     this.#owner = owner;
     this.#maxStreams = owner.options.maxStreams;
     this.#socket = createConnection();
+    this.#socket.on('error', (error) => {
+      this.#error ??= error;
+      // Node waits for the end of what it still has to write, which may never come.
+      this.#socket.destroy();
+    });
     const options: ClientSessionOptions = {
       createConnection: () => this.#socket,
       settings: { maxHeaderListSize: HEADER_MAX_BYTES, enablePush: false },
@@ -175,6 +180,8 @@ export class PooledSession {
   destroy(error: ConnectError): void {
     this.#error ??= error;
     this.http2.destroy(error, constants.NGHTTP2_CANCEL);
+    // Node waits until all is written, which is never where the peer is dead.
+    setImmediate(() => this.#socket.destroy());
   }
 
   #settled(maxConcurrentStreams: number | undefined): void {
