@@ -4,6 +4,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import './patience.ts';
 import type { RunningServer } from '../../src/server/serve.ts';
 import { QuestionSchema } from '../lanes/contract.ts';
 import { FrameCaller, type Header } from './frames.ts';

@@ -123,8 +123,9 @@ const ACCEPTED: readonly (readonly [fast: string, adapter: string, why: string])
   ['Internal', 'DeadlineExceeded', 'connect-node waits on when a stream is reset without an error'],
   ['Internal', 'Unimplemented', 'a body that is not one message: cut off, or two'],
   ['Unimplemented', 'Internal', 'a body that is not one message: cut off, or two'],
+  ['Unavailable', 'ResourceExhausted', 'connect-node tells a goodbye in anger by its code, and not by what it ends'],
+  ['Internal', 'Unavailable', 'an answer that breaks HTTP/2 ends its stream, and for connect-node the connection'],
   ['Unavailable', 'Unknown', 'a body behind a status of HTTP that has none ends the connection'],
-  ['Internal', 'Unknown', 'a text that is no percent-encoding, which neither should mind'],
   ['Internal', 'its own', 'Connect looks at the first bit of the flags alone'],
 ];
 

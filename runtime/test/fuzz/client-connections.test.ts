@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { clients, GRPC, OK, outcome, server, useClients, wellBehaved, whole } from './called.ts';
 import { type Asked, FrameServer } from './frame-server.ts';
 import { frame } from './frames.ts';
+import './patience.ts';
 import { tries } from './subject.ts';
 
 useClients();

@@ -3,6 +3,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { encodeEnvelope } from '@connectrpc/connect/protocol';
 import { describe, expect, test } from 'vitest';
+import './patience.ts';
 import { AnswerSchema } from '../lanes/contract.ts';
 import { both, byGrpc, CONNECT, ENVELOPE_HEAD_BYTES, echoed, GRPC, useClients, whole } from './called.ts';
 import type { Asked } from './frame-server.ts';

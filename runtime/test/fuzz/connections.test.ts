@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { RunningServer } from '../../src/server/serve.ts';
 import { FLAG, FRAME, FrameCaller, frame, type Header, headerBlock, PREFACE, uint32 } from './frames.ts';
 import { said } from './right.ts';
+import './patience.ts';
 import { askPolitely, GRPC_HEADERS, question, serveTarget, soon, tries } from './subject.ts';
 
 let server: RunningServer;

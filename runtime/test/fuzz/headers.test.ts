@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import './patience.ts';
 import type { RunningServer } from '../../src/server/serve.ts';
 import { type FrameAnswer, FrameCaller, type Header } from './frames.ts';
 import { find, type Said, said } from './right.ts';

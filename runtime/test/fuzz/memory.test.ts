@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { RunningServer } from '../../src/server/serve.ts';
 import { attacks } from './attacks.ts';
+import './patience.ts';
 import { askPolitely, RUNS, serveTarget, soon } from './subject.ts';
 
 /** Rounds until all code is compiled and all tables that are bounded are full. */
