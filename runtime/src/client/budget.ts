@@ -23,7 +23,8 @@ export type Budget = { readonly timeoutMs: number | undefined; readonly signal: 
  *
  * @param current the call that is being answered; undefined in background work.
  * @param policy what the contract says of the callee's RPC.
- * @param askedMs timeout in milliseconds that the code asks for. As in Connect, one of nothing is none where no contract says more.
+ * @param askedMs timeout in milliseconds that the code asks for. As in Connect, one of nothing is none where no contract says more;
+ *   what is no number says nothing.
  * @throws DEADLINE when too little is left to ask anybody.
  */
 export function budgetMs(
@@ -33,7 +34,7 @@ export function budgetMs(
   nowMs = Date.now(),
 ): number | undefined {
   let timeoutMs = Number.POSITIVE_INFINITY;
-  if (askedMs !== undefined && (askedMs > 0 || policy !== undefined)) {
+  if (askedMs !== undefined && !Number.isNaN(askedMs) && (askedMs > 0 || policy !== undefined)) {
     timeoutMs = askedMs;
   }
   if (policy?.deadlineMs !== undefined) {

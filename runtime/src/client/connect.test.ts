@@ -216,6 +216,8 @@ describe('the budget of a call', () => {
     [undefined, undefined, undefined, undefined],
     [undefined, 700, undefined, 700],
     [undefined, 700, 300, 300],
+    [undefined, 700, Number.NaN, 700],
+    [undefined, undefined, Number.NaN, undefined],
     [undefined, 300, 700, 300],
     [call, 700, undefined, 700],
     [call, undefined, undefined, 950],
