@@ -66,6 +66,10 @@ export class Attempt {
       const rstCode = stream.rstCode ?? constants.NGHTTP2_NO_ERROR;
       this.#closed = { rstCode, isGone: session.isGone };
       this.#neverBegan = !this.#hasAnswer && session.neverBegan(stream.id, rstCode);
+      if (stream.id === undefined && this.#neverBegan) {
+        // The connection has no numbers left, or is on its way out.
+        session.retire();
+      }
       if (!this.#hasAnswer && UNTOLD.has(rstCode)) {
         stream.emit('error', new Error(`the stream was closed with code ${rstCode}, and not answered`));
       }

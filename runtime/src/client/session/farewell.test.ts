@@ -1,6 +1,6 @@
 // Peers that say goodbye, and what becomes of the calls that are on their way.
 
-import { constants } from 'node:http2';
+import { type ClientHttp2Session, constants } from 'node:http2';
 import { Code } from '@connectrpc/connect';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
@@ -9,9 +9,12 @@ import { serveEcho } from '../../../test/echo-server.ts';
 import { startRelay } from '../../../test/endurance/relay.ts';
 import { FrameServer } from '../../../test/fuzz/frame-server.ts';
 import { FRAME, frame, uint32 } from '../../../test/fuzz/frames.ts';
+import { parseAddress } from '../../address.ts';
 import { connect } from '../connect.ts';
+import { poolTo } from '../egress.ts';
 import { serviceDefinition } from '../grpc.ts';
 import { answerGrpc, atEnd, enveloped, failureOf, message, type RawServer, serveRaw, stopAtEnd } from '../testing.ts';
+import { DEFAULT_SESSION_OPTIONS } from './session-options.ts';
 
 stopAtEnd();
 
@@ -147,6 +150,26 @@ describe.each(LANES)('by the %s lane', (_name, fastLane) => {
     const { echo } = connect(EchoService, { egress: server.address, fastLane });
     expect((await echo({})).text).toBe('again');
     expect(asked).toBe(2);
+  });
+
+  test('a connection whose numbers are used up is replaced', async () => {
+    const raw = await serveRaw(({ stream }) => answerGrpc(stream));
+    const { echo } = clientOf(raw);
+    const pool = poolTo(parseAddress(raw.address), undefined, DEFAULT_SESSION_OPTIONS);
+    await new Promise<void>((resolve, reject) =>
+      pool.begin({
+        begin({ http2 }) {
+          // It has two left, of a thousand million. Node's types leave the method out.
+          (http2 as ClientHttp2Session & { setNextStreamID(id: number): void }).setNextStreamID(2 ** 31 - 3);
+          resolve();
+        },
+        refused: reject,
+      }),
+    );
+    for (let n = 0; n < 5; n += 1) {
+      expect((await echo({})).text).toBe('hi');
+    }
+    expect(raw.opened).toBe(2);
   });
 
   test('a call that may have been begun is not made again', async () => {
