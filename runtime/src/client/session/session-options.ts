@@ -11,7 +11,10 @@ export type SessionOptions = {
   readonly maxStreams: number;
   /** Most connections at once: 16, at least 1. When all are full, calls wait in a queue. */
   readonly maxSessions: number;
-  /** Most calls that wait for a connection: 1,000. Calls beyond are RESOURCE_EXHAUSTED. Their deadline runs while they wait. */
+  /**
+   * Most calls that wait while no connection on its way has a place for them: 1,000. Calls beyond are RESOURCE_EXHAUSTED. Their deadline
+   * runs while they wait.
+   */
   readonly maxQueued: number;
   /** Longest that connecting may take, TLS and the peer's SETTINGS included, in milliseconds: 10 s. */
   readonly connectMaxMs: number;

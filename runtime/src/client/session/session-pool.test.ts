@@ -85,6 +85,19 @@ describe.each(LANES)('by the %s lane', (_name, fastLane) => {
     expect(raw.opened).toBe(2);
   });
 
+  test('who has a place on a connection that is on its way is not among those who may be too many', async () => {
+    const { raw, begun, held, release } = await serveHeld();
+    const client = clientOf(raw.address, { maxStreams: 2, maxSessions: 3, maxQueued: 1 });
+    const calls = Array.from({ length: 8 }, () => client.echo({}));
+    const outcomes = Promise.allSettled(calls);
+    expect((await failureOf(Promise.all(calls))).code).toBe(Code.ResourceExhausted);
+    await begun(6);
+    release();
+    await vi.waitFor(() => expect(held.length).toBe(1));
+    release();
+    expect((await outcomes).map(({ status }) => status).filter((status) => status === 'fulfilled')).toHaveLength(7);
+  });
+
   test('who waits leaves the queue at its deadline, and when it is cancelled', async () => {
     const { raw, begun, held, release } = await serveHeld();
     const sessions = { maxStreams: 1, maxSessions: 1 };

@@ -57,7 +57,8 @@ export class SessionPool implements SessionOwner {
         return;
       }
     }
-    if (this.#queue.size >= this.#options.maxQueued) {
+    // Those for whom a connection is on its way will have a place.
+    if (this.#queue.size - this.#promised() >= this.#options.maxQueued) {
       waiting.refused(
         new ConnectError(
           `${this.#queue.size} calls wait for a connection already, the most that may`,
@@ -124,16 +125,22 @@ export class SessionPool implements SessionOwner {
     if (this.#sessions.length > 0 && Date.now() - this.#failedMs < DIAL_AGAIN_MS) {
       return;
     }
-    let promised = 0;
-    for (const session of this.#sessions) {
-      promised += session.promised;
-    }
+    let promised = this.#promised();
     while (this.#queue.size > promised && this.#sessions.length < this.#options.maxSessions) {
       // It outlives the call that it is opened for.
       const session = detached(() => new PooledSession(this, this.#dial));
       this.#sessions.push(session);
       promised += session.promised;
     }
+  }
+
+  /** How many calls the connections that are on their way will take. */
+  #promised(): number {
+    let promised = 0;
+    for (const session of this.#sessions) {
+      promised += session.promised;
+    }
+    return promised;
   }
 
   #remove(session: PooledSession): void {
