@@ -153,9 +153,9 @@ export async function silentProxy(target: string) {
   const [host = '', port] = target.split(':');
   const sockets = new Set<Socket>();
   let opened = 0;
-  const server = createTcpServer((near) => {
+  const server = createTcpServer({ noDelay: true }, (near) => {
     opened += 1;
-    const far = dialTcp({ host, port: Number(port) });
+    const far = dialTcp({ host, port: Number(port), noDelay: true });
     for (const [from, to] of [
       [near, far],
       [far, near],

@@ -63,8 +63,8 @@ describe.each(LANES)('a peer that goes silent, by the %s lane', (_name, fastLane
       async () => {
         failed += 1;
         // So that the connection is without calls in between.
-        await new Promise((resolve) => setTimeout(resolve, 15));
-        expect((await client.echo({}, { timeoutMs: 40 })).text).toBe('hi');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        expect((await client.echo({}, { timeoutMs: 80 })).text).toBe('hi');
       },
       { timeout: LONG_MS, interval: 1 },
     );
