@@ -127,7 +127,7 @@ describe('deadlines', () => {
 });
 
 describe('the life of a stream', () => {
-  const stream = { idleTimeoutMs: 60_000, maxDurationMs: 400 };
+  const stream = { idleTimeoutMs: 60_000, maxDurationMs: 2_000 };
   const policy = Object.fromEntries(Object.entries(echoPolicy).map(([rpc, entry]) => [rpc, { ...entry, stream }]));
 
   test.each(['Count', 'Chat'])('%s ends with STREAM_ENDED before the sidecar would reset it', async (rpc) => {
