@@ -32,7 +32,7 @@ export type AcceptOptions = {
   readonly errorOf: (error: unknown) => ConnectError;
   /** Whether errors that Connect itself finds get a reason of the catalogue. */
   readonly isTyped: boolean;
-  /** Whether unary calls may use the fast lane. */
+  /** Whether calls may use the fast lane. */
   readonly useFastLane: boolean;
 };
 
@@ -94,18 +94,11 @@ export class Acceptor {
     return { ...this.#lanes };
   }
 
-  /** Whether the server is on its way out. */
-  get isStopping(): boolean {
-    return this.#isStopping;
-  }
-
   /** Ends streams that would go on for ever, now and from now on; calls that end by themselves may do so. */
   endStreams(): void {
     this.#isStopping = true;
     for (const call of this.#open) {
-      if (call.isStream) {
-        call.abort(fail('STREAM_ENDED'));
-      }
+      this.#endIfStopping(call);
     }
   }
 
@@ -155,11 +148,7 @@ export class Acceptor {
     const { headers } = exchange;
     const served = this.#served(headers);
     const isTooMany = request.rawHeaders.length / 2 > this.#options.limits.headerMaxCount;
-    const error = isTooMany
-      ? fail('MESSAGE_TOO_LARGE', 'There are too many request headers.')
-      : headers[':method'] === 'GET' && hasBrokenMessage(headers)
-        ? fail('MALFORMED_REQUEST', 'The message is not base64.')
-        : undefined;
+    const error = isTooMany ? fail('MESSAGE_TOO_LARGE', 'There are too many request headers.') : undefined;
     if (served === undefined || error !== undefined) {
       this.#refuse(exchange, error);
     } else {
@@ -180,28 +169,31 @@ export class Acceptor {
   }
 
   /** Why a request is not even begun; undefined for one that is. */
-  #refusal({ headers, raw, session }: Http2Request): ConnectError | undefined {
+  #refusal({ raw, session }: Http2Request): ConnectError | undefined {
     const { limits } = this.#options;
     if (headerBytes(raw) > limits.headerMaxBytes) {
       // Node advertises the limit but does not hold callers to it.
       return fail('MESSAGE_TOO_LARGE', 'The request headers are too large.');
-    }
-    if (headers[':method'] === 'GET' && hasBrokenMessage(headers)) {
-      return fail('MALFORMED_REQUEST', 'The message is not base64.');
     }
     return session.unsentBytes > limits.unsentMaxBytes
       ? fail('OVERLOADED', 'Earlier answers wait to be read on this connection.', {}, { retryAfterMs: 1_000 })
       : undefined;
   }
 
-  /** @param error undefined: there is no such RPC. */
-  #refuse(exchange: Exchange, error: ConnectError | undefined): void {
+  /** @param known what is wrong with the request; undefined: there is no such RPC. */
+  #refuse(exchange: Exchange, known: ConnectError | undefined): void {
+    const error = known ?? brokenGet(exchange.headers);
     const told = error ?? unknownRpc(exchange.headers);
     const status = error === undefined ? NO_SUCH_PATH : codeToHttpStatus(told.code);
     void refuse(exchange, this.#options.isTyped ? told : untyped(told), status);
   }
 
   #adapt(served: ServedMethod, exchange: Exchange, session?: SessionState): void {
+    const broken = brokenGet(exchange.headers);
+    if (broken !== undefined) {
+      this.#refuse(exchange, broken);
+      return;
+    }
     const timeoutMs = clampTimeout(requestedTimeoutMs(exchange.headers), served.capMs);
     const call = new ServerCall(served, exchange.headers, timeoutMs, session);
     this.#open.add(call);
@@ -219,7 +211,7 @@ export class Acceptor {
 
   /** A call that came on the fast lane and is not for it. */
   #takeOver(call: FastCall, already: AlreadyRead): void {
-    void this.#answer(http2Exchange(call.stream, call.headers, call.connection), call, already);
+    void this.#answer(http2Exchange(call.stream, call.headers, call.session), call, already);
   }
 
   async #answer(exchange: Exchange, call: ServerCall, already: AlreadyRead | undefined): Promise<void> {
@@ -230,6 +222,13 @@ export class Acceptor {
     this.#lanes.adapter += 1;
     call.span?.end(call.error, 'adapter');
   }
+}
+
+/** What is wrong with the message of Connect's GET, over which Connect itself would fail. The fast lane takes none such. */
+function brokenGet(headers: IncomingHttpHeaders): ConnectError | undefined {
+  return headers[':method'] === 'GET' && hasBrokenMessage(headers)
+    ? fail('MALFORMED_REQUEST', 'The message is not base64.')
+    : undefined;
 }
 
 function ignore(): void {}

@@ -13,13 +13,16 @@ const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 
 /** The longest that `grpc-timeout` can say in milliseconds, about 27 hours; well below what a timer of Node can hold. */
 const TIMEOUT_MAX_MS = 99_999_999;
 
+/** The headers that carry timeouts. */
+export type TimeoutHeader = 'grpc-timeout' | 'connect-timeout-ms';
+
 /** The header that carries the timeout in the request's protocol. */
-function timeoutHeader(headers: IncomingHttpHeaders): 'grpc-timeout' | 'connect-timeout-ms' {
+function timeoutHeader(headers: IncomingHttpHeaders): TimeoutHeader {
   return headers['content-type']?.startsWith('application/grpc') ? 'grpc-timeout' : 'connect-timeout-ms';
 }
 
 /** The milliseconds of a `grpc-timeout`, one to eight digits and a unit; undefined when it cannot be understood. */
-export function grpcTimeoutMs(text: string): number | undefined {
+function grpcTimeoutMs(text: string): number | undefined {
   const digits = text.length - 1;
   const unitMs = UNIT_MS[text.charAt(digits)];
   if (unitMs === undefined || digits < 1 || digits > DIGITS_MAX) {
@@ -37,18 +40,26 @@ export function grpcTimeoutMs(text: string): number | undefined {
 }
 
 /** The milliseconds of a `connect-timeout-ms`; undefined when it cannot be understood. */
-export function connectTimeoutMs(text: string): number | undefined {
+function connectTimeoutMs(text: string): number | undefined {
   return CONNECT_TIMEOUT.test(text) ? Number(text) : undefined;
+}
+
+/** The timeout in a header, in milliseconds; undefined: none; NaN: one that cannot be understood, which Connect is to refuse. */
+export function timeoutIn(headers: IncomingHttpHeaders, name: TimeoutHeader): number | undefined {
+  const text = headers[name];
+  if (text === undefined) {
+    return undefined;
+  }
+  if (typeof text !== 'string') {
+    return Number.NaN;
+  }
+  return (name === 'grpc-timeout' ? grpcTimeoutMs(text) : connectTimeoutMs(text)) ?? Number.NaN;
 }
 
 /** The timeout that a caller asks for, in milliseconds; undefined when it asks for none or cannot be understood. */
 export function requestedTimeoutMs(headers: IncomingHttpHeaders): number | undefined {
-  const name = timeoutHeader(headers);
-  const text = headers[name];
-  if (typeof text !== 'string') {
-    return undefined;
-  }
-  return name === 'grpc-timeout' ? grpcTimeoutMs(text) : connectTimeoutMs(text);
+  const timeoutMs = timeoutIn(headers, timeoutHeader(headers));
+  return Number.isNaN(timeoutMs) ? undefined : timeoutMs;
 }
 
 /** The timeout of a call in milliseconds: the lesser of what was asked for and `capMs`; undefined without either. */

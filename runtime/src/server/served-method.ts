@@ -24,7 +24,7 @@ export type ServedMethod = {
   readonly lifeMs: number | undefined;
   /** Connect's own handler of it, which speaks every protocol. */
   readonly handler: UniversalHandler;
-  /** What the fast lane needs to serve it; undefined for streams. */
+  /** What the fast lane needs to serve it; undefined for what it does not serve. */
   readonly fast: FastMethod | undefined;
 };
 

@@ -33,10 +33,13 @@ export function envelopeBytes(chunks: readonly Uint8Array[]): number {
   return head.byteLength < ENVELOPE_HEAD_BYTES ? 0 : ENVELOPE_HEAD_BYTES + lengthIn(head);
 }
 
-/** Room for an envelope's head, and a message. */
-export function withRoom(message: Uint8Array): Uint8Array {
-  const result = Buffer.allocUnsafe(ENVELOPE_HEAD_BYTES + message.byteLength);
-  result.set(message, ENVELOPE_HEAD_BYTES);
+/** A message with room in front of it, for an envelope's head unless told otherwise; as it is where none is wanted. */
+export function withRoom(message: Uint8Array, roomBytes: number = ENVELOPE_HEAD_BYTES): Uint8Array {
+  if (roomBytes === 0) {
+    return message;
+  }
+  const result = Buffer.allocUnsafe(roomBytes + message.byteLength);
+  result.set(message, roomBytes);
   return result;
 }
 

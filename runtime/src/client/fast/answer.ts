@@ -16,7 +16,7 @@ import {
   validateResponseWithCompression as validateGrpcResponse,
   validateTrailer,
 } from '@connectrpc/connect/protocol-grpc';
-import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf } from '../../wire/envelope.ts';
+import { envelopeBytes, messageOf } from '../../wire/envelope.ts';
 import { webHeaders } from '../../wire/web-headers.ts';
 import { mendStatusMessage } from '../status-message.ts';
 import type { ClientMethod } from './client-method.ts';
@@ -178,9 +178,4 @@ export function connectError(bytes: Uint8Array, headers: IncomingHttpHeaders, fa
   } catch (error) {
     return error instanceof ConnectError ? error : fallback;
   }
-}
-
-/** Most bytes that a body may have for a message of `readMaxBytes`. */
-export function bodyMaxBytes(isGrpc: boolean, readMaxBytes: number): number {
-  return isGrpc ? readMaxBytes + ENVELOPE_HEAD_BYTES : readMaxBytes;
 }

@@ -9,17 +9,16 @@ import type { Compression } from '@connectrpc/connect/protocol';
 import type { Call } from '../../server/call.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
 import { timers, type WheelEntry } from '../../timer-wheel.ts';
-import { envelopeBytes } from '../../wire/envelope.ts';
+import { UnaryBody } from '../../wire/unary-body.ts';
 import { abortedError, lateFromMs, timedOut, unsendable } from '../aborted.ts';
 import type { PooledSession } from '../session/pooled-session.ts';
 import type { SessionPool, Waiting } from '../session/session-pool.ts';
-import { type AnswerHeaders, bodyMaxBytes, connectBody, connectError, FastResponse, grpcBody } from './answer.ts';
+import { type AnswerHeaders, connectBody, connectError, FastResponse, grpcBody } from './answer.ts';
 import type { ClientMethod } from './client-method.ts';
 import { resetError } from './reset-error.ts';
 
 /** How often a call is begun anew when the peer did not begin it. */
 const ATTEMPTS_MAX = 4;
-const EMPTY = new Uint8Array(0);
 const CALL = Symbol('call');
 type FastStream = ClientHttp2Stream & { [CALL]: ClientCall | undefined };
 
@@ -60,13 +59,11 @@ export class ClientCall implements Waiting {
   #error: unknown;
   #headers: AnswerHeaders | undefined;
   #trailers: IncomingHttpHeaders | undefined;
-  #first: Uint8Array | undefined;
-  /** All chunks, where there is more than one. */
-  #chunks: Uint8Array[] | undefined;
-  #receivedBytes = 0;
+  readonly #body: UnaryBody;
 
   constructor(setup: CallSetup, resolve: (response: UnaryResponse) => void, reject: (error: ConnectError) => void) {
     this.#setup = setup;
+    this.#body = new UnaryBody(setup.readMaxBytes, setup.rpc.isGrpc);
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -142,21 +139,7 @@ export class ClientCall implements Waiting {
 
   /** Takes a piece of the answer. */
   received(chunk: Uint8Array): void {
-    if (this.#isSettled) {
-      return;
-    }
-    if (this.#first === undefined) {
-      this.#first = chunk;
-    } else {
-      this.#chunks ??= [this.#first];
-      this.#chunks.push(chunk);
-    }
-    this.#receivedBytes += chunk.byteLength;
-    const { readMaxBytes, rpc } = this.#setup;
-    const maxBytes = bodyMaxBytes(rpc.isGrpc, readMaxBytes);
-    // What is announced counts too: nothing is kept of a message that is larger than allowed.
-    const announced = rpc.isGrpc ? envelopeBytes(this.#chunks ?? [chunk]) : 0;
-    if (this.#receivedBytes > maxBytes || announced > maxBytes) {
+    if (!this.#isSettled && !this.#body.add(chunk)) {
       this.#refuseLarge();
     }
   }
@@ -216,7 +199,7 @@ export class ClientCall implements Waiting {
   /** Whether as much came as was announced: a reset that says that nothing is wrong cuts off too. */
   #isWhole(): boolean {
     const announced = this.#headers?.['content-length'];
-    return announced === undefined || Number(announced) === this.#receivedBytes;
+    return announced === undefined || Number(announced) === this.#body.receivedBytes;
   }
 
   #beginAnew(session: PooledSession, streamId: number | undefined): void {
@@ -243,7 +226,7 @@ export class ClientCall implements Waiting {
   #read(headers: AnswerHeaders): void {
     this.#isRead = true;
     const { rpc, acceptCompression } = this.#setup;
-    const body = this.#chunks === undefined ? (this.#first ?? EMPTY) : Buffer.concat(this.#chunks);
+    const body = this.#body.whole();
     try {
       const read: ReturnType<typeof connectBody> = rpc.isGrpc
         ? { ...grpcBody(headers, this.#trailers, body, acceptCompression), error: undefined }
@@ -273,7 +256,7 @@ export class ClientCall implements Waiting {
     let response: FastResponse;
     try {
       const trailers = rpc.isGrpc ? (this.#trailers ?? {}) : undefined;
-      response = new FastResponse(rpc.method, rpc.parse(bytes), headers, trailers);
+      response = new FastResponse(rpc.method, rpc.codec.parse(bytes), headers, trailers);
     } catch (unreadable) {
       this.#fail(ConnectError.from(unreadable, Code.Internal), false);
       return;
@@ -304,8 +287,7 @@ export class ClientCall implements Waiting {
     this.#deadline?.cancel();
     this.#forgetParent?.();
     this.#setup.signal?.removeEventListener('abort', this);
-    this.#first = undefined;
-    this.#chunks = undefined;
+    this.#body.forget();
   }
 }
 

@@ -2,10 +2,9 @@
  * What the fast lane needs to call one unary RPC: its request headers and its codecs, worked out once.
  */
 
-import type { DescMessage, DescMethodUnary, JsonReadOptions, JsonWriteOptions, MessageShape } from '@bufbuild/protobuf';
-import { Code, ConnectError } from '@connectrpc/connect';
+import type { DescMethodUnary, JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { createClientMethodSerializers } from '@connectrpc/connect/protocol';
-import { codecOf } from '../../codec/codec.ts';
+import { type RpcCodec, rpcCodec } from '../../codec/rpc-codec.ts';
 import type { ClientOptions } from '../options.ts';
 
 /** One unary RPC as a client calls it. */
@@ -18,13 +17,7 @@ export type ClientMethod = {
   readonly route: readonly string[];
   /** Names and values of the protocol's headers, which no caller gives. */
   readonly protocolHeaders: readonly string[];
-  /**
-   * @param reservedBytes left free in front of the message.
-   * @throws ConnectError for a message that cannot be written, or is too large.
-   */
-  serialize(message: MessageShape<DescMessage>, reservedBytes: number): Uint8Array;
-  /** @throws ConnectError for bytes that are no message. */
-  parse(bytes: Uint8Array): MessageShape<DescMessage>;
+  readonly codec: RpcCodec;
 };
 
 /** How calls name their maker, where the caller has no name of its own. */
@@ -42,8 +35,6 @@ export function clientMethod(
   const contentType = isGrpc ? `application/grpc+${kind}` : `application/${kind}`;
   const accepted = acceptCompression.map(({ name }) => name).join(',');
   const accept = accepted === '' ? [] : [isGrpc ? 'grpc-accept-encoding' : 'accept-encoding', accepted];
-  const input = codecOf(method.input);
-  const output = codecOf(method.output);
   const connects = createClientMethodSerializers(method, isBinary, jsonOptions, undefined);
   return {
     method,
@@ -58,36 +49,6 @@ export function clientMethod(
       ...(isGrpc ? ['te', 'trailers'] : ['connect-protocol-version', '1']),
       ...accept,
     ],
-    serialize(message, reservedBytes) {
-      let bytes: Uint8Array;
-      try {
-        bytes = isBinary ? input.encode(message, reservedBytes) : reserved(input.encodeJson(message), reservedBytes);
-      } catch {
-        // Connect says what is wrong with it.
-        bytes = reserved(connects.serialize(message), reservedBytes);
-      }
-      const length = bytes.byteLength - reservedBytes;
-      if (length > writeMaxBytes) {
-        const said = `message size ${length} is larger than configured writeMaxBytes ${writeMaxBytes}`;
-        throw new ConnectError(said, Code.ResourceExhausted);
-      }
-      return bytes;
-    },
-    parse(bytes) {
-      try {
-        return isBinary ? output.decode(bytes) : output.decodeJson(bytes);
-      } catch {
-        return connects.parse(bytes);
-      }
-    },
+    codec: rpcCodec({ reads: method.output, writes: method.input, isBinary, writeMaxBytes, connects }),
   };
-}
-
-function reserved(bytes: Uint8Array, reservedBytes: number): Uint8Array {
-  if (reservedBytes === 0) {
-    return bytes;
-  }
-  const result = Buffer.allocUnsafe(reservedBytes + bytes.byteLength);
-  result.set(bytes, reservedBytes);
-  return result;
 }

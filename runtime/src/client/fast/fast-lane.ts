@@ -160,7 +160,7 @@ export class FastLane {
       });
     let body: Uint8Array;
     try {
-      body = rpc.serialize(messageOf(asked.method.input, asked.input), headBytes);
+      body = rpc.codec.serialize(messageOf(asked.method.input, asked.input), headBytes);
     } catch (error) {
       return refuse(error);
     }

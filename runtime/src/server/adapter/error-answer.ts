@@ -18,9 +18,9 @@ import { findTrailerError, setTrailerStatus } from '@connectrpc/connect/protocol
 import { createTrailerSerialization, trailerFlag } from '@connectrpc/connect/protocol-grpc-web';
 import { fail } from '../../errors/fail.ts';
 import { outgoingError } from '../../errors/outgoing.ts';
+import { ENVELOPE_HEAD_BYTES } from '../../wire/envelope.ts';
 
 const OK = 200;
-const ENVELOPE_HEAD_BYTES = 5;
 const PATH_MAX_CHARACTERS = 200;
 
 const webTrailers = createTrailerSerialization();

@@ -3,7 +3,7 @@
  * `Headers`, a URL or a signal that nobody looks at.
  */
 
-import type { DescMethodUnary, DescService } from '@bufbuild/protobuf';
+import type { DescMethod, DescMethodUnary, DescService } from '@bufbuild/protobuf';
 import {
   type ContextValues,
   createContextValues,
@@ -31,9 +31,8 @@ export class FastContext implements HandlerContext {
     this.#format = format;
   }
 
-  get method(): DescMethodUnary {
-    // Only unary RPCs come here.
-    return this.#call.served.method as DescMethodUnary;
+  get method(): DescMethod {
+    return this.#call.served.method;
   }
 
   get service(): DescService {
@@ -82,12 +81,17 @@ export class FastContext implements HandlerContext {
   }
 }
 
+/** Streams with interceptors go by the adapter, so what interceptors see here is unary. */
+function unaryMethod({ method }: FastContext): DescMethodUnary {
+  return method as DescMethodUnary;
+}
+
 /** The request that interceptors see: its properties are its own, since `{...request}` is how they change it. */
 export function interceptedRequest(context: FastContext, message: UnaryRequest['message']): UnaryRequest {
   return {
     stream: false,
     message,
-    method: context.method,
+    method: unaryMethod(context),
     service: context.service,
     requestMethod: context.requestMethod,
     get url() {
@@ -139,7 +143,7 @@ export function interceptedResponse(context: FastContext, message: UnaryResponse
   return {
     stream: false,
     message,
-    method: context.method,
+    method: unaryMethod(context),
     service: context.service,
     get header() {
       return context.responseHeader;

@@ -6,8 +6,10 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { create, type DescMessage, isMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import type { ConnectError, Interceptor, UnaryRequest, UnaryResponse } from '@connectrpc/connect';
+import type { RpcCodec } from '../../codec/rpc-codec.ts';
 import { fail } from '../../errors/fail.ts';
-import { ENVELOPE_HEAD_BYTES, envelopeBytes, messageOf, withRoom } from '../../wire/envelope.ts';
+import { ENVELOPE_HEAD_BYTES, messageOf, withRoom } from '../../wire/envelope.ts';
+import { UnaryBody } from '../../wire/unary-body.ts';
 import { discard } from '../adapter/request-body.ts';
 import { runInCall } from '../call.ts';
 import type { ServedMethod } from '../served-method.ts';
@@ -27,7 +29,7 @@ export type FastLane = {
   /** The error to send for what a handler threw. */
   readonly errorOf: (error: unknown) => ConnectError;
   /** Gives a call to the adapter, with what was read of its body. */
-  readonly handOver: (call: FastCall, chunks: Uint8Array[], isComplete: boolean) => void;
+  readonly handOver: (call: FastCall, chunks: readonly Uint8Array[], isComplete: boolean) => void;
   /** Told when a call has its answer, or never will. */
   readonly done: (call: FastCall) => void;
   /** Told when a call's stream has closed. */
@@ -53,7 +55,7 @@ export class FastCall extends ServerCall {
   readonly format: Format;
   readonly agreed: Agreed;
   readonly lane: FastLane;
-  readonly connection: SessionState;
+  declare readonly session: SessionState;
   readonly context: FastContext;
   /** Whether the headers of a stream of answers are sent. */
   hasBegun = false;
@@ -61,10 +63,7 @@ export class FastCall extends ServerCall {
   isBlocked = false;
   #unsentBytes = 0;
   readonly #got: Uint8Array | undefined;
-  #first: Uint8Array | undefined;
-  /** All chunks, where there is more than one. */
-  #chunks: Uint8Array[] | undefined;
-  #receivedBytes = 0;
+  readonly #body: UnaryBody;
   #isComplete = false;
   #isHandedOver = false;
 
@@ -84,10 +83,14 @@ export class FastCall extends ServerCall {
     this.stream = stream;
     this.fast = called.fast;
     this.format = called.request.format;
+    this.#body = new UnaryBody(lane.readMaxBytes, this.format.protocol === 'grpc');
     this.agreed = called.request.agreed;
     this.#got = called.request.got;
-    this.connection = called.session;
     this.context = new FastContext(this, this.format);
+  }
+
+  get #codec(): RpcCodec {
+    return this.format.isBinary ? this.fast.binary : this.fast.json;
   }
 
   /** Begins to read the request. */
@@ -111,20 +114,8 @@ export class FastCall extends ServerCall {
 
   /** Takes a piece of the body. */
   received(chunk: Uint8Array): void {
-    if (this.isOver) {
-      return;
-    }
-    if (this.#first === undefined) {
-      this.#first = chunk;
-    } else {
-      this.#chunks ??= [this.#first];
-      this.#chunks.push(chunk);
-    }
-    this.#receivedBytes += chunk.byteLength;
-    const isGrpc = this.format.protocol === 'grpc';
-    const maxBytes = isGrpc ? this.lane.readMaxBytes + ENVELOPE_HEAD_BYTES : this.lane.readMaxBytes;
-    // What is announced counts too: nothing is read of a message that is larger than allowed.
-    if (this.#receivedBytes > maxBytes || (isGrpc && envelopeBytes(this.#chunks ?? [chunk]) > maxBytes)) {
+    // What is too large is the adapter's to refuse.
+    if (!this.isOver && !this.#body.add(chunk)) {
       this.#handOver();
     }
   }
@@ -135,7 +126,7 @@ export class FastCall extends ServerCall {
     if (this.isOver) {
       return;
     }
-    const body = this.#chunks === undefined ? (this.#first ?? EMPTY) : Buffer.concat(this.#chunks);
+    const body = this.#body.whole();
     if (this.format.protocol === 'connect') {
       this.#read(body, this.agreed.request !== null);
       return;
@@ -160,7 +151,7 @@ export class FastCall extends ServerCall {
 
   /** Notes how much of the answer is written and may not have been read, in bytes. */
   countUnsent(bytes: number): void {
-    this.connection.unsentBytes += bytes - this.#unsentBytes;
+    this.session.unsentBytes += bytes - this.#unsentBytes;
     this.#unsentBytes = bytes;
   }
 
@@ -199,9 +190,8 @@ export class FastCall extends ServerCall {
     this.#isHandedOver = true;
     stream.off('data', onData);
     stream.off('end', onEnd);
-    const chunks = this.#chunks ?? (this.#first === undefined ? [] : [this.#first]);
-    this.lane.handOver(this, chunks, this.#isComplete);
-    this.#forgetBody();
+    this.lane.handOver(this, this.#body.chunks, this.#isComplete);
+    this.#body.forget();
   }
 
   #read(bytes: Uint8Array, isCompressed: boolean): void {
@@ -222,22 +212,17 @@ export class FastCall extends ServerCall {
     }
     let message: MessageShape<DescMessage>;
     try {
-      message = this.fast.codec.parse(bytes, this.format.isBinary);
+      message = this.#codec.parse(bytes);
     } catch (error) {
       this.fail(error);
       return;
     }
-    this.#forgetBody();
+    this.#body.forget();
     if (this.span === undefined) {
       runInCall(this, invoke, this, message);
     } else {
       this.span.run(() => runInCall(this, invoke, this, message));
     }
-  }
-
-  #forgetBody(): void {
-    this.#first = undefined;
-    this.#chunks = undefined;
   }
 
   /** Has the handler answer a message. */
@@ -298,7 +283,7 @@ export class FastCall extends ServerCall {
     const headBytes = format.protocol === 'grpc' ? ENVELOPE_HEAD_BYTES : 0;
     let bytes: Uint8Array;
     try {
-      bytes = fast.codec.serialize(normalize(fast.method.output, output), format.isBinary, headBytes);
+      bytes = this.#codec.serialize(normalize(fast.method.output, output), headBytes);
     } catch (error) {
       this.fail(error);
       return;
@@ -311,7 +296,7 @@ export class FastCall extends ServerCall {
     compression.compress(bytes.subarray(headBytes)).then(
       (compressed) => {
         if (!this.isOver) {
-          this.#answer(headBytes === 0 ? compressed : withRoom(compressed), true);
+          this.#answer(withRoom(compressed, headBytes), true);
         }
       },
       (error: unknown) => this.fail(error),
@@ -342,10 +327,11 @@ export class FastCall extends ServerCall {
 
   /** A handler that answers with a stream, and is asked without interceptors. */
   async #stream(messages: AsyncIterable<unknown>): Promise<void> {
-    const { fast, format } = this;
+    const { fast } = this;
+    const codec = this.#codec;
     try {
       await sendMessages(this, messages, (message) =>
-        fast.codec.serialize(normalize(fast.method.output, message), format.isBinary, ENVELOPE_HEAD_BYTES),
+        codec.serialize(normalize(fast.method.output, message), ENVELOPE_HEAD_BYTES),
       );
     } catch (error) {
       this.fail(error);

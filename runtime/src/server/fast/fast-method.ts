@@ -5,9 +5,10 @@
 import type { DescMethodServerStreaming, DescMethodUnary, JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import type { HandlerContext, Interceptor } from '@connectrpc/connect';
+import { createMethodSerializationLookup } from '@connectrpc/connect/protocol';
+import { type RpcCodec, rpcCodec } from '../../codec/rpc-codec.ts';
 import type { Limits } from '../limits.ts';
 import { hasRules } from '../rules.ts';
-import { type FastCodec, fastCodec } from './fast-codec.ts';
 
 /** A handler of Connect's that is asked one message, whatever its messages. */
 export type FastHandler = (request: unknown, context: HandlerContext) => unknown;
@@ -20,7 +21,8 @@ export type FastMethod = {
   readonly method: FastDesc;
   readonly handler: FastHandler;
   readonly interceptors: readonly Interceptor[];
-  readonly codec: FastCodec;
+  readonly binary: RpcCodec;
+  readonly json: RpcCodec;
   /** Whether its request has rules to be checked. */
   readonly hasRules: boolean;
   /** Whether Connect's GET may call it: it has no side effects. */
@@ -41,11 +43,21 @@ export function fastMethod(
     readonly jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>;
   },
 ): FastMethod {
+  const connects = createMethodSerializationLookup(method, undefined, jsonOptions, limits);
+  const codec = (isBinary: boolean) =>
+    rpcCodec({
+      reads: method.input,
+      writes: method.output,
+      isBinary,
+      writeMaxBytes: limits.writeMaxBytes,
+      connects: { parse: connects.getI(isBinary).parse, serialize: connects.getO(isBinary).serialize },
+    });
   return {
     method,
     handler,
     interceptors,
-    codec: fastCodec(method, { limits, jsonOptions }),
+    binary: codec(true),
+    json: codec(false),
     hasRules: hasRules(method.input),
     mayBeGot: method.methodKind === 'unary' && method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS,
   };

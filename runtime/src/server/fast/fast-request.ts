@@ -4,10 +4,10 @@
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import { base64Decode } from '@bufbuild/protobuf/wire';
-import { clampTimeout } from '../deadline.ts';
+import { clampTimeout, timeoutIn } from '../deadline.ts';
 import type { ServedMethod } from '../served-method.ts';
 import type { FastRequest } from './fast-call.ts';
-import { agree, formatOf, formatOfGet, timeoutOf } from './format.ts';
+import { agree, formatOf, formatOfGet } from './format.ts';
 
 /** How to serve a request on the fast lane; undefined for one that is the adapter's. */
 export function fastRequest(
@@ -32,7 +32,7 @@ function posted(served: ServedMethod, headers: IncomingHttpHeaders, readMaxBytes
   }
   const { protocol } = format;
   const encoding = headers[protocol === 'grpc' ? 'grpc-encoding' : 'content-encoding'];
-  const requestedMs = timeoutOf(protocol, headers);
+  const requestedMs = timeoutIn(headers, protocol === 'grpc' ? 'grpc-timeout' : 'connect-timeout-ms');
   // One that says that it is too large is refused before it is read, which the adapter does.
   const isTooLarge = protocol === 'connect' && Number(headers['content-length']) > readMaxBytes;
   // Connect's streams have envelopes, and content types of their own.
@@ -54,12 +54,13 @@ function got(served: ServedMethod, headers: IncomingHttpHeaders, readMaxBytes: n
   }
   const query = new URLSearchParams(path.slice(queryAt));
   const format = formatOfGet(query.get('encoding'));
-  const requestedMs = timeoutOf('connect', headers);
+  const requestedMs = timeoutIn(headers, 'connect-timeout-ms');
   const agreed = agree('connect', headers, query.get('compression') ?? undefined);
   const message = messageIn(query);
   if (format === undefined || agreed === undefined || message === undefined || Number.isNaN(requestedMs)) {
     return undefined;
   }
+  // What is too large is the adapter's to refuse.
   if (message.byteLength > readMaxBytes) {
     return undefined;
   }

@@ -1,12 +1,11 @@
 /**
- * Which requests the fast lane takes, told by their headers: unary gRPC and unary Connect whose content type, compression and
- * timeout are plain. All else is the adapter's.
+ * How the requests that the fast lane takes are written: gRPC and unary Connect of plain content types and known compressions. All else is
+ * the adapter's.
  */
 
 import type { IncomingHttpHeaders } from 'node:http2';
 import { type Compression, compressionNegotiate } from '@connectrpc/connect/protocol';
 import { COMPRESSIONS } from '../compressions.ts';
-import { connectTimeoutMs, grpcTimeoutMs } from '../deadline.ts';
 
 /** How a request is written, and how its answer will be. */
 export type Format = {
@@ -47,18 +46,6 @@ export function formatOf(contentType: string | undefined): Format | undefined {
 /** The format of the `encoding` parameter of Connect's GET. */
 export function formatOfGet(encoding: string | null): Format | undefined {
   return encoding === 'proto' ? CONNECT : encoding === 'json' ? CONNECT_JSON : undefined;
-}
-
-/** The timeout that a request asks for; NaN: one that cannot be understood, which Connect is to refuse. */
-export function timeoutOf(protocol: Format['protocol'], headers: IncomingHttpHeaders): number | undefined {
-  const text = headers[protocol === 'grpc' ? 'grpc-timeout' : 'connect-timeout-ms'];
-  if (text === undefined) {
-    return undefined;
-  }
-  if (typeof text !== 'string') {
-    return Number.NaN;
-  }
-  return (protocol === 'grpc' ? grpcTimeoutMs(text) : connectTimeoutMs(text)) ?? Number.NaN;
 }
 
 const PLAIN: Agreed = { request: null, response: null };
