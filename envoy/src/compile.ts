@@ -1,8 +1,10 @@
 /** The whole way of the compiler, from descriptors to files: read, check, settle, render. It touches no file itself. */
 import type { DescFile, FileRegistry } from '@bufbuild/protobuf';
+import type { Mesh } from './bootstrap/mesh.ts';
 import { renderBootstraps } from './bootstrap/render.ts';
 import { findProblems } from './checks/all.ts';
 import type { Contract } from './contract/contract.ts';
+import type { DeclaredContract } from './contract/declared.ts';
 import { formatProblems, type Problem } from './contract/problem.ts';
 import { readContract } from './contract/read.ts';
 import { settle } from './contract/settle.ts';
@@ -42,28 +44,37 @@ export class ContractError extends Error {
   }
 }
 
+/** A contract without problems, as it was written and as it is meant. */
+export interface Understood {
+  readonly declared: DeclaredContract;
+  readonly contract: Contract;
+  /** The contract as each topology keeps it. */
+  readonly meshes: readonly Mesh[];
+}
+
 /** Compiles a contract. Throws one ContractError with all problems at once. */
 export function compile(input: Input): OutputFile[] {
-  const declared = readContract(input.registry, input.files, input.sourceRoot);
-  const problems = findProblems(declared);
-  if (problems.length > 0) throw new ContractError(problems);
-  const contract = settle(declared);
+  const { declared, contract, meshes } = understand(input);
   return [
     ...(input.policyTable ? [{ name: input.policyTable, content: renderPolicyTable(contract) }] : []),
     ...(input.exposedServices
       ? [{ name: input.exposedServices, content: renderExposedServices(input.exposedServices, { ...input, contract }) }]
       : []),
-    ...renderMeshes(contract, input.topologies),
+    ...meshes.flatMap(renderBootstraps),
     ...(input.reference ? renderReference(input.reference, { ...input, declared, contract }) : []),
   ];
 }
 
-function renderMeshes(contract: Contract, files: readonly TopologyFile[]): OutputFile[] {
-  const problems: Problem[] = [];
-  const meshes = files.map((file) => {
+/** Everything before rendering. Throws one ContractError with all problems at once. */
+export function understand(input: Pick<Input, 'registry' | 'files' | 'sourceRoot' | 'topologies'>): Understood {
+  const declared = readContract(input.registry, input.files, input.sourceRoot);
+  const problems = findProblems(declared);
+  if (problems.length > 0) throw new ContractError(problems);
+  const contract = settle(declared);
+  const meshes = input.topologies.map((file) => {
     const topology = readTopology(file, problems);
     return { topology, contract: tighten(contract, topology, problems) };
   });
   if (problems.length > 0) throw new ContractError(problems);
-  return meshes.flatMap(renderBootstraps);
+  return { declared, contract, meshes };
 }

@@ -2,8 +2,6 @@
  * protoc-gen-envoy: the compiler as a plugin of buf or protoc. It is run once for all files (`strategy: all`), since policy speaks
  * of RPCs across files. Options are listed in envoy/README.md.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, extname } from 'node:path';
 import { create, createFileRegistry, type DescFile } from '@bufbuild/protobuf';
 import {
   type CodeGeneratorRequest,
@@ -15,7 +13,7 @@ import {
 import { runNodeJs } from '@bufbuild/protoplugin';
 import { ContractError, compile } from './compile.ts';
 import { parseOptions } from './plugin-options.ts';
-import type { TopologyFile } from './topology/read.ts';
+import { topologyFiles } from './topology/folder.ts';
 
 runNodeJs({ name: 'protoc-gen-envoy', version: 'v0.1.0', run });
 
@@ -33,16 +31,6 @@ function run(request: CodeGeneratorRequest): CodeGeneratorResponse {
     if (error instanceof ContractError) return respond({ error: `\n${error.message}` });
     throw error;
   }
-}
-
-/** All topologies of a folder, sorted by name. */
-function topologyFiles(folder: string | undefined): TopologyFile[] {
-  if (folder === undefined) return [];
-  const names = readdirSync(folder).filter((name) => extname(name) === '.yaml');
-  return names.sort().map((name) => {
-    const file = `${folder}/${name}`;
-    return { name: basename(name, '.yaml'), file, text: readFileSync(file, 'utf8') };
-  });
 }
 
 const respond = (init: { file?: { name: string; content: string }[]; error?: string }): CodeGeneratorResponse =>
