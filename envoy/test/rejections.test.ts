@@ -27,6 +27,8 @@ interface Case {
   readonly name: string;
   readonly text: string;
   readonly says: string | RegExp;
+  /** Another rule that what breaks this one cannot keep. */
+  readonly alsoBreaks?: string;
 }
 
 const broken = (rule: string, name: string, text: string, says: string | RegExp): Case => ({ rule, name, text, says });
@@ -35,6 +37,18 @@ const twoServices = (callsOfHere: string, callsOfThere: string): string =>
   [service(rpc(`${ok}\n${callsOfHere}`)), service(rpc(`${ok}\n${callsOfThere}`), 'There', 'there')].join('\n');
 const there = 'PACKAGE.ThereService/Do';
 const here = 'PACKAGE.HereService/Do';
+
+const middle = 'PACKAGE.MiddleService/Do';
+const last = 'PACKAGE.LastService/Do';
+/** Three services in a row, each with one RPC of these options, the first two calling the next. */
+const chain = (first: string, second: string, third: string, callsOfFirst = `calls: {rpc: "${middle}"}`): string => {
+  const callsOfSecond = second.includes('calls') ? '' : `calls: {rpc: "${last}"}`;
+  return [
+    service(safeRpc(`${first.replace('seconds: 1}', 'seconds: 5}')}\n${callsOfFirst}`)),
+    service(safeRpc(`${second.replace('seconds: 1}', 'seconds: 2}')}\n${callsOfSecond}`), 'Middle', 'middle'),
+    service(safeRpc(third), 'Last', 'last'),
+  ].join('\n');
+};
 
 const brokenCases: Case[] = [
   broken('service-policy', 'a service without policy', `service HereService { !\n${rpc(ok)}\n}`, 'has no policy'),
@@ -141,7 +155,7 @@ const brokenCases: Case[] = [
     service(rpc(`${ok}\nretry: {max_attempts: 2} !`, 'Do', '(OptionalId) returns (Response)')),
     'request_id',
   ),
-  ...['0', '1', '6'].map((attempts) =>
+  ...['0', '1', '5'].map((attempts) =>
     broken(
       'range',
       `${attempts} attempts`,
@@ -314,8 +328,42 @@ const brokenCases: Case[] = [
       'deadline: {seconds: 1}',
       'deadline: {seconds: 2} !\n',
     ),
-    'promises 2 s, but its callees may take 3 s',
+    'promises 2 s, but its callees may take 3 s: Do 3 x 1 s.',
   ),
+  broken(
+    'deadline-budget',
+    'callees at once, and one after them, told over the whole path',
+    chain(
+      'deadline: {seconds: 3} !\nexposure: EXPOSURE_INTERNAL',
+      `deadline: {seconds: 2} exposure: EXPOSURE_INTERNAL\ncalls: {rpc: "${last}" parallel: true}`,
+      ok,
+      `calls: {rpc: "${last}" max_times: 2}\ncalls: {rpc: "${middle}" parallel: true}`,
+    ),
+    'may take 4 s: Do 2 x 1 s, at once Do 2 s (at once Do 1 s).',
+  ),
+  broken(
+    'deadline-budget',
+    'a stream that the caller waits for',
+    [service(rpc(`deadline: {seconds: 2} !\nexposure: EXPOSURE_INTERNAL\ncalls: {rpc: "PACKAGE.ThereService/Watch"}`))]
+      .concat(service(streamRpc(streamOk), 'There', 'there'))
+      .join('\n'),
+    'may take 1 min: Watch 1 min',
+  ),
+  broken(
+    'retry-hops',
+    'a retry at two hops, with one between',
+    chain(`${ok}\nretry: {max_attempts: 2} !\n`, ok, `${ok} retry: {max_attempts: 2}`),
+    /HereService\/Do \(2 tries\) -> .*MiddleService\/Do -> .*LastService\/Do \(2 tries\)\. Remove `retry` from one/,
+  ),
+  {
+    ...broken(
+      'tries-product',
+      'a path of too many tries',
+      chain(`${ok}\nretry: {max_attempts: 3} !\n`, ok, `${ok} retry: {max_attempts: 2}`),
+      /One call of .*HereService\/Do may become 6 of .*LastService\/Do.* at most 4/,
+    ),
+    alsoBreaks: 'retry-hops',
+  },
 ];
 
 const goodCases: Readonly<Record<string, string>> = {
@@ -324,7 +372,7 @@ const goodCases: Readonly<Record<string, string>> = {
   'client streaming': service(rpc(streamOk, 'Import', '(stream Request) returns (Response)')),
   'a retry of what has no side effects': service(safeRpc(`${ok} retry: {max_attempts: 2}`)),
   'a retry of what is idempotent': service(
-    safeRpc(`${ok} retry: {max_attempts: 5}`).replace('NO_SIDE_EFFECTS', 'IDEMPOTENT'),
+    safeRpc(`${ok} retry: {max_attempts: 4}`).replace('NO_SIDE_EFFECTS', 'IDEMPOTENT'),
   ),
   'a retry with a request id that is required': service(
     rpc(`${ok} retry: {max_attempts: 2}`, 'Do', '(RequiredId) returns (Response)'),
@@ -348,6 +396,13 @@ const goodCases: Readonly<Record<string, string>> = {
   'calls within the deadline': twoServices(`calls: {rpc: "${there}"}`, ''),
   'parallel calls count once': twoServices(`calls: {rpc: "${there}" max_times: 50 parallel: true}`, ''),
   'background calls count nothing': twoServices(`calls: {rpc: "${there}" max_times: 50 background: true}`, ''),
+  'a retry at one hop of a path': chain(`${ok} retry: {max_attempts: 4}`, ok, ok),
+  'a retried call in the background of a retried one': chain(
+    `${ok} retry: {max_attempts: 3}`,
+    ok,
+    `${ok} retry: {max_attempts: 3}`,
+    `calls: {rpc: "${last}" background: true}`,
+  ),
   'a service without RPCs': service(''),
 };
 
@@ -389,7 +444,7 @@ function problemsOf(index: number): readonly Problem[] {
 }
 
 describe('refused', () => {
-  test.each(brokenCases.map((c, index) => ({ ...c, index })))('$rule: $name', ({ index, rule, says }) => {
+  test.each(brokenCases.map((c, index) => ({ ...c, index })))('$rule: $name', ({ index, rule, says, alsoBreaks }) => {
     const problems = problemsOf(index);
     const line =
       source(index)
@@ -399,7 +454,9 @@ describe('refused', () => {
     expect(found, JSON.stringify(problems)).toBeDefined();
     expect(found?.at).toEqual({ file: `protos/case${index}/v1/case.proto`, line });
     expect(`${found?.message}. ${found?.mend}`).toMatch(says);
-    expect(new Set(problems.map((problem) => problem.rule))).toEqual(new Set([rule]));
+    expect(new Set(problems.map((problem) => problem.rule))).toEqual(
+      new Set([rule, ...(alsoBreaks ? [alsoBreaks] : [])]),
+    );
   });
 });
 

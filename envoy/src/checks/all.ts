@@ -29,6 +29,7 @@ import {
   workloadsEjectAlike,
 } from './presence.ts';
 import { perTryTimeoutFits, retryAttemptsAreInRange, retryCodesAreVisible, retryIsSafe } from './retry.ts';
+import { retriesAreAtOneHop, triesOfAPathAreFew } from './retry-path.ts';
 
 const checks: readonly Check[] = [
   everyServiceHasPolicy,
@@ -55,8 +56,14 @@ const checks: readonly Check[] = [
   callTimesAreInRange,
   rpcsFormNoCircle,
   workloadsFormNoCircle,
-  calleesKeepTheDeadline,
 ];
 
+/** Rules about whole paths of calls, which have an end only where no circle was found. */
+const pathChecks: readonly Check[] = [calleesKeepTheDeadline, retriesAreAtOneHop, triesOfAPathAreFew];
+
 /** Everything that is wrong with `contract`; empty when it may be compiled. */
-export const findProblems = (contract: DeclaredContract): Problem[] => checks.flatMap((check) => check(contract));
+export function findProblems(contract: DeclaredContract): Problem[] {
+  const problems = checks.flatMap((check) => check(contract));
+  const endless = rpcsFormNoCircle(contract).length > 0;
+  return endless ? problems : [...problems, ...pathChecks.flatMap((check) => check(contract))];
+}

@@ -18,6 +18,9 @@ export const retryCodes: Readonly<Record<number, RetryCode>> = {
 /** What an unset field means. */
 export const defaults = { maxConcurrentRequests: 256, consecutiveFailures: 5, baseEjectionTimeMs: 2000 } as const;
 
+/** Most times that one call may reach its last service along any path of calls: the product of the tries at each hop. */
+export const triesOfAPath = 4;
+
 /** Least and most of what a policy may say, both included. */
 export const bounds = {
   maxConcurrentRequests: [1, 10_000],
@@ -26,7 +29,7 @@ export const bounds = {
   deadlineMs: [1, 300_000],
   idleTimeoutMs: [1000, 3_600_000],
   maxDurationMs: [1000, 86_400_000],
-  maxAttempts: [2, 5],
+  maxAttempts: [2, triesOfAPath],
   perTryTimeoutMs: [1, 300_000],
   maxTimes: [1, 100],
   requestsPerSecond: [1, 1_000_000],

@@ -190,13 +190,14 @@ export declare type StreamLimits = Message<"weft.mesh.v1.StreamLimits"> & {
 export declare const StreamLimitsSchema: GenMessage<StreamLimits>;
 
 /**
- * Retries happen at one hop only: the caller's outbound listener (the edge for calls from outside).
+ * Retries happen at one hop only: the caller's outbound listener (the edge for calls from outside). An RPC that is retried
+ * may not wait for another one that is, however many calls lie between: their tries would multiply.
  *
  * @generated from message weft.mesh.v1.Retry
  */
 export declare type Retry = Message<"weft.mesh.v1.Retry"> & {
   /**
-   * All tries, the first included: 2 to 5.
+   * All tries, the first included: 2 to 4.
    *
    * @generated from field: uint32 max_attempts = 1;
    */
