@@ -25,12 +25,12 @@ const exposedHeaders = [
 
 export const corsFilter = (): BlockMap => extension(filters.cors, 'extensions.filters.http.cors.v3.Cors');
 
-/** For the virtual host, so that also what is refused carries the headers by which a browser may read why. */
-export const corsPolicy = (origins: readonly string[]): BlockMap => ({
+/** For the virtual host, so that also what is refused carries the headers by which a browser may read why. `more` may be sent too. */
+export const corsPolicy = (origins: readonly string[], more: readonly string[]): BlockMap => ({
   [`envoy.${filters.cors}`]: any('extensions.filters.http.cors.v3.CorsPolicy', {
     allow_origin_string_match: origins.map((regex) => ({ safe_regex: { regex } })),
     allow_methods: 'GET,POST',
-    allow_headers: allowedHeaders.join(','),
+    allow_headers: [...allowedHeaders, ...more].join(','),
     expose_headers: exposedHeaders.join(','),
     max_age: '600',
   }),

@@ -32,8 +32,16 @@ export const serviceCluster = (address: Address, maxConcurrentRequests: number):
   ...endpoints(appCluster, [address]),
 });
 
-/** Another workload: spoken to over mTLS, checked, and left alone for a while when it fails. */
-export function calleeCluster(callee: Workload, addresses: readonly Address[], transportSocket: BlockMap): BlockMap {
+/**
+ * Another workload: spoken to over mTLS, checked, and left alone for a while when it fails. While none of `addresses` is healthy,
+ * calls go to `spares`.
+ */
+export function calleeCluster(
+  callee: Workload,
+  addresses: readonly Address[],
+  transportSocket: BlockMap,
+  spares: readonly Address[] = [],
+): BlockMap {
   const { consecutiveFailures, baseEjectionTimeMs } = callee.outlierEjection;
   return {
     name: callee.name,
@@ -78,7 +86,7 @@ export function calleeCluster(callee: Workload, addresses: readonly Address[], t
       },
     ]),
     transport_socket: transportSocket,
-    ...endpoints(callee.name, addresses),
+    ...endpoints(callee.name, addresses, spares),
   };
 }
 
@@ -90,12 +98,15 @@ export const collectorClusterAt = (collector: Address): BlockMap => ({
 });
 
 /** Names are looked up again and again, so that replicas come and go; addresses are taken as they are. */
-function endpoints(name: string, addresses: readonly Address[]): BlockMap {
+export function endpoints(name: string, addresses: readonly Address[], spares: readonly Address[] = []): BlockMap {
+  const group = (members: readonly Address[]) => ({
+    lb_endpoints: members.map((address) => ({ endpoint: { address: dialAddress(address) } })),
+  });
   return {
-    ...(addresses.some(isNamed) ? { cluster_type: lookedUp } : { type: 'STATIC' }),
+    ...([...addresses, ...spares].some(isNamed) ? { cluster_type: lookedUp } : { type: 'STATIC' }),
     load_assignment: {
       cluster_name: name,
-      endpoints: [{ lb_endpoints: addresses.map((address) => ({ endpoint: { address: dialAddress(address) } })) }],
+      endpoints: [group(addresses), ...(spares.length > 0 ? [{ priority: 1, ...group(spares) }] : [])],
     },
   };
 }

@@ -10,12 +10,13 @@ import { bootstrap } from '../blocks/process.ts';
 import { limitPerClient, rateLimitFilter } from '../blocks/rate-limit.ts';
 import { denyUnlessRouteAllows, routeIsOpen, routeNeedsScope } from '../blocks/rbac.ts';
 import { retryPolicy } from '../blocks/retry.ts';
+import { strangersHeaders, strangersPrefixes } from '../blocks/strangers.ts';
 import { routeVerifiesToken, tokenFilter } from '../blocks/token.ts';
 import { tracing } from '../blocks/tracing.ts';
 import { exposedMethods, type Method } from '../contract/contract.ts';
-import type { Edge } from '../topology/topology.ts';
 import { answeredForTheEdge } from './builtin.ts';
-import { clusterBetween, type Mesh } from './mesh.ts';
+import { choices, chooseVersion, hideChoice, steeringHeaders } from './canary.ts';
+import { clustersBetween, type Mesh } from './mesh.ts';
 import { rpcRoute, rpcsByService, unknownRpcRouteWithCors } from './route.ts';
 
 /** The whole bootstrap of the edge. */
@@ -26,7 +27,7 @@ export function edgeBootstrap(mesh: Mesh): BlockMap {
   return bootstrap(edgeName, topology.placeOf(edgeName), topology.limits, {
     listeners: [door(mesh)],
     clusters: [
-      ...[...callees].map((callee) => clusterBetween(mesh, edgeName, callee)),
+      ...[...callees].flatMap((callee) => clustersBetween(mesh, edgeName, callee)),
       collectorClusterAt(topology.tracing.collector),
     ],
   });
@@ -43,8 +44,9 @@ function door(mesh: Mesh): BlockMap {
       name: edgeName,
       codec: 'AUTO',
       clientCertificate: 'SANITIZE',
-      earlyHeaders: earlyHeaders({ prefixes: ['x-envoy-', 'x-weft-'], names: strangersHeaders(edge) }, [
+      earlyHeaders: earlyHeaders({ prefixes: strangersPrefixes, names: strangersHeaders(edge.trustedProxies) }, [
         [originalTypeHeader, '%REQ(content-type)%'],
+        ...choices(mesh.topology, exposedMethods(mesh.contract).keys()),
       ]),
       extra: { use_remote_address: true, xff_num_trusted_hops: edge.trustedProxies, skip_xff_append: true },
       tracing: tracing(edgeName, traces.collector, traces.samplePercent),
@@ -67,9 +69,9 @@ function door(mesh: Mesh): BlockMap {
         {
           name: edgeName,
           domains: ['*'],
-          typed_per_filter_config: corsPolicy(edge.corsOrigins),
+          typed_per_filter_config: corsPolicy(edge.corsOrigins, steeringHeaders(mesh.topology)),
           routes: [
-            ...exposed.map(exposedRoute),
+            ...exposed.map((method) => exposedRoute(mesh, method)),
             ...builtinRoutes(edge.reflection?.workload),
             unknownRpcRouteWithCors(routeIsOpen()),
           ],
@@ -79,16 +81,7 @@ function door(mesh: Mesh): BlockMap {
   });
 }
 
-/**
- * Headers that nobody outside may bring in. Traces begin here: a stranger who could send a traceparent could force sampling and
- * write into others' traces; each response tells its trace instead. Addresses of clients go no further than this.
- */
-function strangersHeaders({ trustedProxies }: Edge): string[] {
-  const names = ['x-forwarded-client-cert', 'x-forwarded-host', 'x-request-id', 'traceparent', 'tracestate'];
-  return trustedProxies === 0 ? [...names, 'x-forwarded-for'] : names;
-}
-
-function exposedRoute(method: Method): Noted {
+function exposedRoute({ topology }: Mesh, method: Method): Noted {
   const access =
     method.exposure === 'AUTHENTICATED'
       ? { ...routeVerifiesToken('required'), ...routeNeedsScope(method.scopes) }
@@ -97,10 +90,11 @@ function exposedRoute(method: Method): Noted {
   return rpcRoute(
     method,
     method.workload,
-    { retry_policy: retryPolicy(method) },
+    { ...chooseVersion(topology, method.workload), retry_policy: retryPolicy(method) },
     { ...access, ...limit },
     {
       stat_prefix: method.fullName.replace('/', '.'),
+      ...hideChoice(topology, method.workload),
     },
   );
 }

@@ -4,6 +4,7 @@ import { calleeCluster } from '../blocks/clusters.ts';
 import { upstreamTls } from '../blocks/tls.ts';
 import type { Contract, Workload } from '../contract/contract.ts';
 import type { Topology } from '../topology/topology.ts';
+import { canaryCluster } from './canary.ts';
 
 /** A contract as one topology keeps it. */
 export interface Mesh {
@@ -18,10 +19,17 @@ export function workloadOf({ contract }: Mesh, name: string): Workload {
   return workload;
 }
 
-/** The cluster by which `caller` reaches `callee`. */
-export function clusterBetween(mesh: Mesh, caller: string, callee: string): BlockMap {
-  const { trustDomain, placeOf } = mesh.topology;
+/** The clusters by which `caller` reaches `callee`: one, or two while it has a second version. */
+export function clustersBetween(mesh: Mesh, caller: string, callee: string): BlockMap[] {
+  const { trustDomain, placeOf, canaries } = mesh.topology;
   const { certificates } = placeOf(caller);
   const transportSocket = upstreamTls({ certificates, trustDomain }, callee);
-  return calleeCluster(workloadOf(mesh, callee), placeOf(callee).reachedAt, transportSocket);
+  const workload = workloadOf(mesh, callee);
+  const { reachedAt } = placeOf(callee);
+  const canary = canaries.get(callee);
+  const second = { ...workload, name: canaryCluster(callee) };
+  return [
+    calleeCluster(workload, reachedAt, transportSocket),
+    ...(canary ? [calleeCluster(second, canary.reachedAt, transportSocket, reachedAt)] : []),
+  ];
 }

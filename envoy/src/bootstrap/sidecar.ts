@@ -14,7 +14,8 @@ import { downstreamTls } from '../blocks/tls.ts';
 import { tracing } from '../blocks/tracing.ts';
 import { calleesOf, callersOf, type Method, pathOf, type Workload } from '../contract/contract.ts';
 import { answeredForTheEdge, healthCheck } from './builtin.ts';
-import { clusterBetween, type Mesh } from './mesh.ts';
+import { choicePrefix, choices, chooseVersion, hideChoice } from './canary.ts';
+import { clustersBetween, type Mesh } from './mesh.ts';
 import { rpcRoute, rpcsByService, sourceOf, unknownRpcRoute } from './route.ts';
 
 /** The whole bootstrap of a workload's sidecar. */
@@ -26,7 +27,7 @@ export function sidecarBootstrap(mesh: Mesh, workload: Workload): BlockMap {
     listeners: [inbound(mesh, workload), outbound(mesh, workload)],
     clusters: [
       serviceCluster(place.app, workload.maxConcurrentRequests),
-      ...callees.map((callee) => clusterBetween(mesh, workload.name, callee)),
+      ...callees.flatMap((callee) => clustersBetween(mesh, workload.name, callee)),
       collectorClusterAt(topology.tracing.collector),
     ],
   });
@@ -124,6 +125,8 @@ function outbound(mesh: Mesh, workload: Workload): BlockMap {
   const name = 'outbound';
   const callees = calleesOf(mesh.contract, workload);
   const undeclared = `${workload.name} declares no such call`;
+  const chosen = choices(mesh.topology, callees.keys());
+  const ofChoice = chosen.length > 0 ? [choicePrefix] : [];
   return listener({
     name,
     address: place.outbound,
@@ -132,7 +135,7 @@ function outbound(mesh: Mesh, workload: Workload): BlockMap {
       name,
       codec: 'HTTP2',
       clientCertificate: 'SANITIZE',
-      earlyHeaders: earlyHeaders({ prefixes: ['x-envoy-'], names: [] }),
+      earlyHeaders: earlyHeaders({ prefixes: ['x-envoy-', ...ofChoice], names: [] }, chosen),
       tracing: tracingOf(mesh, workload),
       accessLog: requestLog(place.accessLog, name),
       localReply: localReply({ denied: 'access denied', grpcWeb: false }),
@@ -143,7 +146,10 @@ function outbound(mesh: Mesh, workload: Workload): BlockMap {
           name: callee,
           domains: [callee],
           routes: [
-            ...methods.map((method) => rpcRoute(method, callee, { retry_policy: retryPolicy(method) }, {})),
+            ...methods.map((method) => {
+              const action = { ...chooseVersion(mesh.topology, callee), retry_policy: retryPolicy(method) };
+              return rpcRoute(method, callee, action, {}, hideChoice(mesh.topology, callee));
+            }),
             unknownRpcRoute(undeclared),
           ],
         })),

@@ -1,6 +1,8 @@
 /** Reads a topology's YAML. All problems are collected; a topology with problems is not to be used. */
 import { LineCounter, parseDocument } from 'yaml';
 import type { Problem } from '../contract/problem.ts';
+import { namedAddress, readAddress } from './address.ts';
+import { readCanaries } from './canary.ts';
 import { Section, type Source } from './section.ts';
 import type { Address, Edge, Place, Tightening, Topology } from './topology.ts';
 
@@ -24,6 +26,9 @@ export function readTopology({ name, file, text }: TopologyFile, problems: Probl
   const trustDomain = root.text('trust_domain');
   const mentioned: Mention[] = [];
   const placeOf = readPlaces(root, mentioned);
+  const canaries: Topology['canaries'] = root.has('canaries')
+    ? readCanaries(root.section('canaries'), placeOf, mentioned)
+    : new Map();
   const edge = readEdge(root.section('edge'));
   if (edge.reflection) mentioned.push(edge.reflection);
   const tracing = root.section('tracing');
@@ -38,12 +43,14 @@ export function readTopology({ name, file, text }: TopologyFile, problems: Probl
   root.end();
   return {
     name,
+    file,
     trustDomain,
     edge,
     tracing: { collector, samplePercent },
     limits: { maxConnections, maxHeapMb },
     tighten,
     placeOf,
+    canaries,
     mentioned,
   };
 }
@@ -120,21 +127,9 @@ function readTightenings(section: Section): Tightening[] {
   });
 }
 
-/** `unix:<path>` or `<host>:<port>`. */
-function readAddress(section: Section, key: string, text: string): Address {
-  if (text.startsWith('unix:') && text.length > 'unix:'.length)
-    return { kind: 'unix', path: text.slice('unix:'.length) };
-  const [, host, port] = /^([A-Za-z0-9.{}_-]+):(\d{1,5})$/.exec(text) ?? [];
-  if (host && port && Number(port) > 0 && Number(port) < 65_536) return { kind: 'tcp', host, port: Number(port) };
-  if (text !== '')
-    section.problem(undefined, `"${text}" of ${key} is no address`, 'Write `unix:<path>` or `<host>:<port>`');
-  return { kind: 'tcp', host: '127.0.0.1', port: 1 };
-}
-
 function named(place: Place, workload: string): Place {
   const name = (text: string): string => text.replaceAll('{workload}', workload);
-  const address = (a: Address): Address =>
-    a.kind === 'unix' ? { kind: 'unix', path: name(a.path) } : { kind: 'tcp', host: name(a.host), port: a.port };
+  const address = (a: Address): Address => namedAddress(a, workload);
   return {
     inbound: address(place.inbound),
     reachedAt: place.reachedAt.map(address),

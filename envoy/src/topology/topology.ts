@@ -11,6 +11,8 @@ export type Address =
 /** One topology, as read from `<name>.yaml`. */
 export interface Topology {
   readonly name: string;
+  /** How messages call its file. */
+  readonly file: string;
   readonly trustDomain: string;
   readonly edge: Edge;
   readonly tracing: { readonly collector: Address; readonly samplePercent: number };
@@ -18,6 +20,8 @@ export interface Topology {
   readonly tighten: readonly Tightening[];
   /** Where one workload's sidecar and service are; the edge has only the files and the admin socket. */
   placeOf(workload: string): Place;
+  /** Second versions, by workload. */
+  readonly canaries: ReadonlyMap<string, Canary>;
   /** Workloads that the topology speaks of by name, and where. */
   readonly mentioned: readonly { readonly workload: string; readonly at: Position }[];
 }
@@ -37,6 +41,14 @@ export interface Place {
   readonly certificates: string;
   /** The path of a file, or `stdout`. */
   readonly accessLog: string;
+}
+
+/** A second version of a workload, and who gets to it; what each field means stands in canary.ts. */
+export interface Canary {
+  readonly reachedAt: readonly Address[];
+  /** 0 to 100, in steps of 0.01. */
+  readonly percent: number;
+  readonly header: { readonly name: string; readonly value: string } | undefined;
 }
 
 export interface Edge {
