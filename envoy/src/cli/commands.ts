@@ -1,4 +1,6 @@
 /** Every command of `weft`, in the order of its help. */
 import type { Command } from './command.ts';
+import { explainCommand } from './explain.ts';
+import { newCommand } from './new.ts';
 
-export const commands: readonly Command[] = [];
+export const commands: readonly Command[] = [explainCommand, newCommand];

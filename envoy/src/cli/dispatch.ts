@@ -1,8 +1,9 @@
 /** From a command line to a command: its options, its help, and clear words for what there is not. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { ContractError } from '../compile.ts';
+import { InputError } from '../input-error.ts';
 import { type Arguments, type Command, type Option, type Terminal, UsageError } from './command.ts';
-import { nearest } from './nearest.ts';
+import { didYouMean, nearest } from './nearest.ts';
 
 /** What every command understands. */
 const help: Option = { type: 'boolean', short: 'h', about: 'This text.' };
@@ -41,7 +42,7 @@ async function runCommand(command: Command, argv: readonly string[], terminal: T
     }
     return await command.run(args, terminal);
   } catch (error) {
-    if (error instanceof UsageError) {
+    if (error instanceof UsageError || error instanceof InputError) {
       terminal.error(`weft ${command.name}: ${error.message}\n`);
       return 2;
     }
@@ -83,10 +84,6 @@ function parse(command: Command, known: Readonly<Record<string, Option>>, argv: 
 
 /** parseArgs goes on to explain what is rarely meant. */
 const firstSentence = (message: string): string => message.split(/\. (?=To )/, 1)[0] ?? message;
-
-/** `; did you mean "x"?`, or nothing. */
-export const didYouMean = (word: string | undefined, before = ''): string =>
-  word === undefined ? '' : `; did you mean ${before}${word}?`;
 
 const usageLine = ({ name, arguments: positional }: Command): string =>
   `Usage: weft ${name} ${positional}\n\`weft ${name} --help\` says more.`;

@@ -14,6 +14,10 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best;
 }
 
+/** `; did you mean x?`, or nothing. */
+export const didYouMean = (word: string | undefined, before = ''): string =>
+  word === undefined ? '' : `; did you mean ${before}${word}?`;
+
 /** Levenshtein's: letters to insert, remove or replace. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
