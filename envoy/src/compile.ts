@@ -3,6 +3,7 @@ import type { DescFile, FileRegistry } from '@bufbuild/protobuf';
 import type { Mesh } from './bootstrap/mesh.ts';
 import { renderBootstraps } from './bootstrap/render.ts';
 import { findProblems } from './checks/all.ts';
+import { findTightenedProblems } from './checks/tightened.ts';
 import type { Contract } from './contract/contract.ts';
 import type { DeclaredContract } from './contract/declared.ts';
 import { formatProblems, type Problem } from './contract/problem.ts';
@@ -12,6 +13,7 @@ import { renderExposedServices } from './exposed-services.ts';
 import type { OutputFile } from './output.ts';
 import { renderPolicyTable } from './policy-table.ts';
 import { renderReference } from './reference/render.ts';
+import { findClashes } from './topology/clashes.ts';
 import { readTopology, type TopologyFile } from './topology/read.ts';
 import { tighten } from './topology/tighten.ts';
 
@@ -73,7 +75,9 @@ export function understand(input: Pick<Input, 'registry' | 'files' | 'sourceRoot
   const contract = settle(declared);
   const meshes = input.topologies.map((file) => {
     const topology = readTopology(file, problems);
-    return { topology, contract: tighten(contract, topology, problems) };
+    const tightened = tighten(contract, topology, problems);
+    problems.push(...findTightenedProblems(tightened, topology), ...findClashes(topology, contract.workloads.keys()));
+    return { topology, contract: tightened };
   });
   if (problems.length > 0) throw new ContractError(problems);
   return { declared, contract, meshes };

@@ -1,5 +1,7 @@
 /** The plugin's options, `name=value` joined by commas, as buf passes them. */
 
+import { InputError } from './input-error.ts';
+
 /** What may be set. */
 export interface PluginOptions {
   /** The folder of the buf module, such as `proto`. */
@@ -22,17 +24,16 @@ const names: Readonly<Record<string, keyof PluginOptions>> = {
   reference: 'reference',
 };
 
-/** Parses the parameter of a request. Throws on an option that there is not, and on one without a value. */
+/** Parses the parameter of a request. Throws an InputError on an option that there is not, on one without a value, and on one that is set twice. */
 export function parseOptions(parameter: string): PluginOptions {
   const options: Partial<Record<keyof PluginOptions, string>> = {};
   for (const part of parameter.split(',').filter((text) => text !== '')) {
     const [name = '', value = ''] = part.split('=', 2);
     const key = names[name];
     if (!key || value === '') {
-      throw new Error(
-        `protoc-gen-envoy: "${part}" is no option; there are ${Object.keys(names).join(', ')}, each with =value`,
-      );
+      throw new InputError(`"${part}" is no option; there are ${Object.keys(names).join(', ')}, each with =value`);
     }
+    if (options[key] !== undefined) throw new InputError(`option ${name} is set twice`);
     options[key] = value.replace(/\/$/, '');
   }
   const { sourceRoot = '', topologies, policyTable, exposedServices, reference } = options;

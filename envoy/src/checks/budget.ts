@@ -5,7 +5,7 @@ import { type Lookup, worstCaseInWords, worstCaseMs } from '../contract/worst-ca
 import { type Check, problemAt } from './check.ts';
 
 export const calleesKeepTheDeadline: Check = (contract) => {
-  const lookup = waitingIn(contract);
+  const lookup = declaredWaitingIn(contract);
   return governedMethods(contract).flatMap((method) => {
     const own = lookup(method.fullName);
     if (!own) return [];
@@ -20,7 +20,7 @@ export const calleesKeepTheDeadline: Check = (contract) => {
   });
 };
 
-const waitingIn =
+const declaredWaitingIn =
   (contract: DeclaredContract): Lookup =>
   (rpc) => {
     const { deadline, stream, calls = [] } = contract.methods.get(rpc)?.policy ?? {};

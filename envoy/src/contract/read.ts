@@ -13,8 +13,10 @@ import {
   type Message,
 } from '@bufbuild/protobuf';
 import type { MethodPolicy, ServicePolicy } from '@weft/gen/weft/mesh/v1/options_pb.js';
+import { InputError } from '../input-error.ts';
 import { commentOf } from './comment.ts';
 import type { DeclaredContract, DeclaredMethod, DeclaredService } from './declared.ts';
+import { knowAllOptions } from './known-options.ts';
 import { SourceMap } from './position.ts';
 import { insistsOnRequestId } from './validation.ts';
 
@@ -31,8 +33,9 @@ interface Options {
   readonly field: DescExtension | undefined;
 }
 
-/** Reads all services of `files`. Throws when the policy options are not among the descriptors of `registry`. */
+/** Reads all services of `files`. Throws an InputError when the policy options are missing from `registry`, or are newer than this. */
 export function readContract(registry: FileRegistry, files: readonly DescFile[], sourceRoot: string): DeclaredContract {
+  knowAllOptions(registry);
   const options = {
     service: required(registry, 'weft.mesh.v1.service'),
     method: required(registry, 'weft.mesh.v1.method'),
@@ -48,7 +51,7 @@ export function readContract(registry: FileRegistry, files: readonly DescFile[],
 
 function required(registry: FileRegistry, name: string): DescExtension {
   const extension = registry.getExtension(name);
-  if (!extension) throw new Error(`No file imports weft/mesh/v1/options.proto, so there is no option ${name} to read`);
+  if (!extension) throw new InputError(`weft/mesh/v1/options.proto has no option ${name}`);
   return extension;
 }
 

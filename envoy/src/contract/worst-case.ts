@@ -6,6 +6,7 @@
  * Calls that run in parallel count together, as the slowest of them; background work counts nothing, since nobody waits for it.
  * A stream that the caller waits for counts with its longest life.
  */
+import { type Contract, longestMs } from './contract.ts';
 import { formatMs } from './duration.ts';
 
 /** What has to be known of an RPC. Declared and settled contracts both can tell it. */
@@ -25,12 +26,20 @@ interface WaitedCall {
 /** Looks up an RPC by its full name; undefined when it is not in the contract, or has no limit of its own yet. */
 export type Lookup = (rpc: string) => Waiting | undefined;
 
+/** The lookup of a settled contract. */
+export const waitingIn =
+  ({ methods }: Pick<Contract, 'methods'>): Lookup =>
+  (rpc) => {
+    const method = methods.get(rpc);
+    return method && { longestMs: longestMs(method), calls: method.calls };
+  };
+
 /** Longest that an RPC with these `calls` may have to wait for them, in milliseconds; 0 when it waits for none. */
 export function worstCaseMs(calls: readonly WaitedCall[], lookup: Lookup): number {
-  const longestMs = ({ rpc }: WaitedCall): number => lookup(rpc)?.longestMs ?? 0;
+  const limitMs = ({ rpc }: WaitedCall): number => lookup(rpc)?.longestMs ?? 0;
   const waited = calls.filter(({ background }) => !background);
-  const inSequence = waited.filter(({ parallel }) => !parallel).map((call) => longestMs(call) * call.maxTimes);
-  const inParallel = waited.filter(({ parallel }) => parallel).map(longestMs);
+  const inSequence = waited.filter(({ parallel }) => !parallel).map((call) => limitMs(call) * call.maxTimes);
+  const inParallel = waited.filter(({ parallel }) => parallel).map(limitMs);
   return inSequence.reduce((sum, ms) => sum + ms, 0) + Math.max(0, ...inParallel);
 }
 

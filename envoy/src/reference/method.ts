@@ -3,6 +3,7 @@ import type { Contract, Method } from '../contract/contract.ts';
 import type { DeclaredMethod } from '../contract/declared.ts';
 import { formatMs } from '../contract/duration.ts';
 import { formatPosition } from '../contract/position.ts';
+import { waitingIn, worstCaseInWords, worstCaseMs } from '../contract/worst-case.ts';
 import { anchorOf, paragraphs, table } from './markdown.ts';
 import { type Context, fieldsTable } from './types.ts';
 
@@ -38,6 +39,10 @@ function policyRows(method: Method, contract: Contract, kind: string): string[][
   if (objective) rows.push(['Objective', objectiveInWords(objective)]);
   if (method.publicMutationDecision !== '') rows.push(['Why public', method.publicMutationDecision]);
   if (calls.length > 0) rows.push(['Calls', calls.map(callInWords).join(', ')]);
+  const worstMs = worstCaseMs(calls, waitingIn(contract));
+  if (worstMs > 0) {
+    rows.push(['Worst case', `${formatMs(worstMs)} for its callees: ${worstCaseInWords(calls, waitingIn(contract))}`]);
+  }
   if (callers.length > 0) rows.push(['Called by', callers.map(rpcLink).join(', ')]);
   rows.push(['Declared in', `\`${formatPosition(method.position)}\``]);
   return rows;
