@@ -5,23 +5,17 @@
 import { webcrypto } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { policies } from '@weft/gen/weft/policy.ts';
 import { calculateJwkThumbprint, exportJWK, importJWK, type JWK, SignJWT } from 'jose';
 import { writeSecret } from './secrets.ts';
 
 export const issuer = 'https://weft.local';
 export const audience = 'weft';
 
-/** Every scope that the contracts name. */
-export const allScopes = [
-  'catalog:write',
-  'mesh:read',
-  'orders:read',
-  'orders:write',
-  'prices:write',
-  'shipping:write',
-  'stock:read',
-  'stock:write',
-] as const;
+/** Every scope that the contracts name, sorted. */
+export const allScopes: readonly string[] = [
+  ...new Set(Object.values(policies).flatMap(({ scopes }): readonly string[] => scopes)),
+].toSorted();
 
 export interface TokenOptions {
   /** The user, `sub`. Default `developer`. */

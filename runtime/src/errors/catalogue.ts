@@ -97,6 +97,7 @@ export const catalogue = {
   ),
 
   // Every kind of resource.
+  RESOURCE_NOT_FOUND: common(NotFound, 'Nothing has this id.', 'Check the id.'),
   REQUEST_ID_REUSED: entry(
     AlreadyExists,
     'The same request_id came with another body.',
