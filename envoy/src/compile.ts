@@ -13,6 +13,7 @@ import { renderExposedServices } from './exposed-services.ts';
 import type { OutputFile } from './output.ts';
 import { renderPolicyTable } from './policy-table.ts';
 import { renderReference } from './reference/render.ts';
+import { renderServiceConfigs } from './service-config.ts';
 import { findClashes } from './topology/clashes.ts';
 import { readTopology, type TopologyFile } from './topology/read.ts';
 import { tighten } from './topology/tighten.ts';
@@ -31,6 +32,8 @@ export interface Input {
   readonly policyTable?: string | undefined;
   /** Where to write the list of the services that the edge exposes, below the output folder. Absent: not at all. */
   readonly exposedServices?: string | undefined;
+  /** Where to write the gRPC service configs, below the output folder. Absent: not at all. */
+  readonly serviceConfig?: string | undefined;
   /** Where to write the API reference, below the output folder. Absent: not at all. */
   readonly reference?: string | undefined;
 }
@@ -63,6 +66,7 @@ export function compile(input: Input): OutputFile[] {
       ? [{ name: input.exposedServices, content: renderExposedServices(input.exposedServices, { ...input, contract }) }]
       : []),
     ...meshes.flatMap(renderBootstraps),
+    ...(input.serviceConfig ? renderServiceConfigs(input.serviceConfig, contract) : []),
     ...(input.reference ? renderReference(input.reference, { ...input, declared, contract }) : []),
   ];
 }

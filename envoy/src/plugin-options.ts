@@ -12,6 +12,8 @@ export interface PluginOptions {
   readonly policyTable: string | undefined;
   /** Where the list of exposed services goes, below the plugin's `out`: in the folder of protoc-gen-es. Absent: none is written. */
   readonly exposedServices: string | undefined;
+  /** Where the gRPC service configs go, below the plugin's `out`. Absent: none is written. */
+  readonly serviceConfig: string | undefined;
   /** Where the API reference goes, below the plugin's `out`. Absent: none is written. */
   readonly reference: string | undefined;
 }
@@ -21,6 +23,7 @@ const names: Readonly<Record<string, keyof PluginOptions>> = {
   topologies: 'topologies',
   policy_table: 'policyTable',
   exposed_services: 'exposedServices',
+  service_config: 'serviceConfig',
   reference: 'reference',
 };
 
@@ -36,6 +39,6 @@ export function parseOptions(parameter: string): PluginOptions {
     if (options[key] !== undefined) throw new InputError(`option ${name} is set twice`);
     options[key] = value.replace(/\/$/, '');
   }
-  const { sourceRoot = '', topologies, policyTable, exposedServices, reference } = options;
-  return { sourceRoot, topologies, policyTable, exposedServices, reference };
+  const { sourceRoot = '', topologies, policyTable, exposedServices, serviceConfig, reference } = options;
+  return { sourceRoot, topologies, policyTable, exposedServices, serviceConfig, reference };
 }
