@@ -273,6 +273,12 @@ const brokenCases: Case[] = [
     'above its deadline',
   ),
   broken(
+    'objective',
+    'a latency of a stream',
+    service(streamRpc(`${streamOk}\nobjective: {availability_ppm: 1 latency_ppm: 1 latency: {seconds: 2}} !`)),
+    'lasts as long as its caller wants',
+  ),
+  broken(
     'unknown-call',
     'a call of what does not exist',
     twoServices(`calls: {rpc: "${there}x"} !`, ''),
@@ -369,6 +375,7 @@ const brokenCases: Case[] = [
 const goodCases: Readonly<Record<string, string>> = {
   'the least': service(rpc(ok)),
   'a stream': service(streamRpc(streamOk)),
+  'an objective': service(rpc(`${ok} objective: {availability_ppm: 1 latency_ppm: 1 latency: {seconds: 1}}`)),
   'client streaming': service(rpc(streamOk, 'Import', '(stream Request) returns (Response)')),
   'a retry of what has no side effects': service(safeRpc(`${ok} retry: {max_attempts: 2}`)),
   'a retry of what is idempotent': service(

@@ -1,5 +1,5 @@
 /** A service level objective that can be measured: shares are parts per million, and the latency lies below the deadline. */
-import { type GovernedMethod, governedMethods } from '../contract/declared.ts';
+import { type GovernedMethod, governedMethods, isStreaming } from '../contract/declared.ts';
 import { toMs } from '../contract/duration.ts';
 import type { Problem } from '../contract/problem.ts';
 import { type Check, durationOutOfRange, outOfRange, problemAt } from './check.ts';
@@ -18,6 +18,11 @@ function checkObjective(method: GovernedMethod): Problem[] {
     return problems;
   }
   if (!latency) return problems;
+  if (isStreaming(method)) {
+    const message = `${name} is a stream and has a latency objective, but lasts as long as its caller wants`;
+    problems.push(problemAt(method, ['objective', 'latency'], 'objective', message, 'Remove latency and latency_ppm'));
+    return problems;
+  }
   problems.push(...outOfRange(method, ['objective', 'latencyPpm'], latencyPpm, 'partsPerMillion', name));
   problems.push(...durationOutOfRange(method, ['objective', 'latency'], latency, 'latencyMs', name));
   if (deadline && toMs(latency) > toMs(deadline)) {
