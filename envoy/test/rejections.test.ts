@@ -282,7 +282,7 @@ const brokenCases: Case[] = [
     'unknown-call',
     'a call of what does not exist',
     twoServices(`calls: {rpc: "${there}x"} !`, ''),
-    'does not exist',
+    /ThereService\/Dox, which does not exist\. Did you mean case\d+\.v1\.ThereService\/Do/,
   ),
   broken(
     'unknown-call',

@@ -1,6 +1,7 @@
 /** What RPCs say they call: it exists, lies in another workload, and leads to no circle. */
 import { type DeclaredContract, type DeclaredMethod, governedMethods } from '../contract/declared.ts';
 import type { Problem } from '../contract/problem.ts';
+import { nearest } from '../nearest.ts';
 import { type Check, outOfRange, problemAt, repeatedEntries } from './check.ts';
 import { findCircles } from './circles.ts';
 
@@ -82,9 +83,15 @@ function circleProblem(contract: DeclaredContract, call: readonly string[], text
 const isSameWorkload = (caller: DeclaredMethod, callee: DeclaredMethod | undefined): boolean =>
   callee?.service.policy?.workload !== undefined && callee.service.policy.workload === caller.service.policy?.workload;
 
-/** Names the RPC that was probably meant: same method name, or the same with another separator. */
+/** Names the RPC that was probably meant: the same method elsewhere, or a name with a slip of the pen. */
 function suggestion(contract: DeclaredContract, rpc: string): string {
-  const wanted = rpc.replace(/^.*[./]/, '').toLowerCase();
-  const near = [...contract.methods.keys()].find((name) => name.replace(/^.*\//, '').toLowerCase() === wanted);
-  return near ? `Did you mean ${near}` : 'Write the full name, as in some.pkg.v1.SomeService/SomeMethod';
+  const methodOf = (name: string): string => name.replace(/^.*[./]/, '');
+  const names = [...contract.methods.keys()];
+  const same = names.find((name) => methodOf(name).toLowerCase() === methodOf(rpc).toLowerCase());
+  const similar = nearest(
+    rpc,
+    names.filter((name) => nearest(methodOf(rpc), [methodOf(name)]) !== undefined),
+  );
+  const meant = same ?? similar;
+  return meant ? `Did you mean ${meant}` : 'Write the full name, as in some.pkg.v1.SomeService/SomeMethod';
 }

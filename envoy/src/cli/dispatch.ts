@@ -2,8 +2,8 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { ContractError } from '../compile.ts';
 import { InputError } from '../input-error.ts';
+import { didYouMean, nearest } from '../nearest.ts';
 import { type Arguments, type Command, type Option, type Terminal, UsageError } from './command.ts';
-import { didYouMean, nearest } from './nearest.ts';
 
 /** What every command understands. */
 const help: Option = { type: 'boolean', short: 'h', about: 'This text.' };

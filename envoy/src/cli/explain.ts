@@ -1,11 +1,14 @@
 /** `weft explain`: whether a caller may call an RPC and what holds on the way, or which rule refused a line of an access log. */
 import { edgeName } from '../blocks/names.ts';
 import type { Contract } from '../contract/contract.ts';
+import { readAccessLine } from '../explain/access-line.ts';
+import { Bootstraps } from '../explain/bootstraps.ts';
 import { explain, rpcsNamed } from '../explain/explain.ts';
-import { renderExplanation } from '../explain/render.ts';
+import { renderExplanation, renderVerdict } from '../explain/render.ts';
+import { whyDenied } from '../explain/why-denied.ts';
+import { didYouMean, nearest } from '../nearest.ts';
 import { type Arguments, type Command, type Terminal, UsageError } from './command.ts';
 import { paint } from './layout.ts';
-import { didYouMean, nearest } from './nearest.ts';
 import { chooseMesh, readWorkspace, workspaceOptions } from './workspace.ts';
 
 export const explainCommand: Command = {
@@ -16,8 +19,17 @@ export const explainCommand: Command = {
 one RPC has, such as \`ItemService/GetItem\` or \`GetItem\`. Each fact is followed by the line of the contract that says it
 and the line of the generated bootstrap that keeps it.
 
-Exit code 0: it may; 1: it may not; 2: the question could not be answered.`,
+With --why-denied there is no caller and no RPC: the access log line of an Envoy says both. It tells which rule refused the
+call, where that rule stands, and the mend.
+
+Exit code 0: it may, or nothing was refused; 1: it may not, or something was; 2: the question could not be answered.`,
   options: {
+    'why-denied': {
+      type: 'string',
+      value: 'LINE',
+      about: 'Judge a line of an access log, a JSON object; `-` for all lines of standard input.',
+    },
+    workload: { type: 'string', value: 'NAME', about: 'Whose Envoy wrote the line, where it does not tell itself.' },
     topology: {
       type: 'string',
       value: 'NAME',
@@ -27,7 +39,11 @@ Exit code 0: it may; 1: it may not; 2: the question could not be answered.`,
     json: { type: 'boolean', about: 'Print the answer as one JSON object.' },
     ...workspaceOptions,
   },
-  run: async (args, terminal) => explainCall(args, terminal),
+  run: async (args, terminal) => {
+    const line = args.text('why-denied');
+    if (line === undefined) return explainCall(args, terminal);
+    return explainLines(line === '-' ? await terminal.input() : line, args, terminal);
+  },
 };
 
 function explainCall(args: Arguments, terminal: Terminal): number {
@@ -43,6 +59,30 @@ function explainCall(args: Arguments, terminal: Terminal): number {
   const style = { paint: paint(terminal.colours), fragments: args.flag('fragments') };
   terminal.out(args.flag('json') ? `${JSON.stringify(answer, undefined, 2)}\n` : renderExplanation(answer, style));
   return answer.allowed ? 0 : 1;
+}
+
+function explainLines(text: string, args: Arguments, terminal: Terminal): number {
+  if (args.positionals.length > 0)
+    throw new UsageError('--why-denied takes a line, and no caller and no RPC beside it');
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const read = lines.map((line) => {
+    const accessLine = readAccessLine(line);
+    if (accessLine) return accessLine;
+    throw new UsageError(
+      `this is no line of an access log of the mesh, which is a JSON object:\n${line.slice(0, 200)}`,
+    );
+  });
+  if (read.length === 0) throw new UsageError('there is no line to judge');
+  const workspace = readWorkspace(terminal.folder, args);
+  const mesh = chooseMesh(workspace, args.text('topology'));
+  const source = { mesh, declared: workspace.declared, bootstraps: new Bootstraps(mesh, workspace.config.out) };
+  const workload = args.text('workload');
+  const writer = workload === undefined ? undefined : knownCaller(mesh.contract, workload);
+  const verdicts = read.map((line) => whyDenied(line, source, writer));
+  const style = { paint: paint(terminal.colours), fragments: args.flag('fragments') };
+  const rendered = verdicts.map((verdict) => renderVerdict(verdict, style)).join('\n');
+  terminal.out(args.flag('json') ? `${JSON.stringify(verdicts, undefined, 2)}\n` : rendered);
+  return verdicts.some(({ denied }) => denied) ? 1 : 0;
 }
 
 function knownCaller({ workloads }: Contract, word: string): string {

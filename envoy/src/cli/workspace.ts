@@ -2,12 +2,12 @@
 import { resolve } from 'node:path';
 import type { Mesh } from '../bootstrap/mesh.ts';
 import { type Understood, understand } from '../compile.ts';
+import { didYouMean, nearest } from '../nearest.ts';
 import { topologyFiles } from '../topology/folder.ts';
 import type { TopologyFile } from '../topology/read.ts';
 import { type Arguments, type Option, UsageError } from './command.ts';
 import { buildDescriptors } from './descriptors.ts';
 import { type GenerateConfig, readGenerateConfig } from './generate-config.ts';
-import { didYouMean, nearest } from './nearest.ts';
 
 /** A contract and where it came from. */
 export interface Workspace extends Understood {
