@@ -1,6 +1,7 @@
 /** Who may import what: the rules of design, kept by looking at every import. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { policies } from '@weft/gen/weft/policy.ts';
 import { expect, test } from 'vitest';
 import { importsOf, root, type Source, scripts, servesTests, sources } from './support/sources.ts';
 
@@ -91,4 +92,23 @@ test('what would be wrong is found', () => {
     "log('import', 'g');",
   ].join('\n');
   expect(importsOf({ text })).toEqual(['@weft/inventory/a', './b.ts', './c.css', 'node:fs', 'e']);
+});
+
+test('the compiler knows no service of the shop', () => {
+  const services = new Set(
+    Object.keys(policies).map((rpc) => rpc.slice(rpc.lastIndexOf('.', rpc.indexOf('/')) + 1, rpc.indexOf('/'))),
+  );
+  const packagesOfOurs = new Set(Object.keys(policies).map((rpc) => rpc.split('.', 2).join('.')));
+  const names = [
+    ...services,
+    ...packagesOfOurs,
+    ...new Set(Object.values(policies).map(({ workload }) => `'${workload}'`)),
+  ];
+  expect(names.length).toBeGreaterThan(10);
+  const sourcesOfEnvoy = shipped.filter(({ path }) => path.startsWith('envoy/'));
+  expect(sourcesOfEnvoy.length).toBeGreaterThan(50);
+  const known = sourcesOfEnvoy.flatMap(({ path, text }) =>
+    names.filter((name) => text.includes(name)).map((name) => `${path} names ${name}`),
+  );
+  expect(known).toEqual([]);
 });

@@ -16,7 +16,7 @@ export const explainCommand: Command = {
   arguments: '<caller> <rpc>',
   summary: 'May this workload (or `edge`) call this RPC, through which hops, and what holds at each.',
   help: `<caller> is the name of a workload, or \`edge\` for calls from outside. <rpc> is a full name or any end of one that only
-one RPC has, such as \`ItemService/GetItem\` or \`GetItem\`. Each fact is followed by the line of the contract that says it
+one RPC has, such as \`ShelfService/GetBook\` or \`GetBook\`. Each fact is followed by the line of the contract that says it
 and the line of the generated bootstrap that keeps it.
 
 With --why-denied there is no caller and no RPC: the access log line of an Envoy says both. It tells which rule refused the

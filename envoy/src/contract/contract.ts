@@ -27,7 +27,7 @@ export interface Workload {
 
 /** One RPC with its policy. */
 export interface Method {
-  /** `weft.inventory.v1.ItemService/GetItem`. */
+  /** `acme.shelf.v1.ShelfService/GetBook`. */
   readonly fullName: string;
   readonly workload: string;
   readonly comment: string;
@@ -86,7 +86,7 @@ export interface Objective {
 export const longestMs = ({ limits }: Pick<Method, 'limits'>): number =>
   limits.kind === 'unary' ? limits.deadlineMs : limits.maxDurationMs;
 
-/** `/weft.inventory.v1.ItemService/GetItem`, as it stands in `:path`. */
+/** `/acme.shelf.v1.ShelfService/GetBook`, as it stands in `:path`. */
 export const pathOf = ({ fullName }: Pick<Method, 'fullName'>): string => `/${fullName}`;
 
 /** Names of the workloads that declare a call to `method`, sorted; the edge is not among them. */

@@ -27,7 +27,7 @@ export interface DeclaredService {
 /** An RPC and what its options say. */
 export interface DeclaredMethod {
   readonly desc: DescMethod;
-  /** `weft.inventory.v1.ItemService/GetItem`. */
+  /** `acme.shelf.v1.ShelfService/GetBook`. */
   readonly fullName: string;
   readonly service: DeclaredService;
   readonly policy: MethodPolicy | undefined;

@@ -3,13 +3,13 @@
  *
  * ```yaml
  * canaries:
- *   inventory:
+ *   shelf:
  *     # Where the second version's replicas are, all of them others than the first version's.
- *     reached_at: ["inventory-next:15006"]
+ *     reached_at: ["shelf-next:15006"]
  *     # Of the calls to the workload, how many go there: 0 to 100, in steps of 0.01.
  *     percent: 5
  *     # Calls that bear this header go there whatever `percent` says. May be left out when `percent` is above 0.
- *     header: {name: x-canary, value: inventory-next}
+ *     header: {name: x-canary, value: shelf-next}
  * ```
  *
  * The edge and every sidecar of a caller choose for each call, before its first try: retries stay with the version that was chosen.
