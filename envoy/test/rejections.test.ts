@@ -4,22 +4,22 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { ContractError, compile } from '../src/compile.ts';
 import type { Problem } from '../src/contract/problem.ts';
 import { describeProtos } from './support/compile.ts';
-
-const ok = 'deadline: {seconds: 1} exposure: EXPOSURE_INTERNAL';
-const streamOk = 'stream: {idle_timeout: {seconds: 10} max_duration: {seconds: 60}} exposure: EXPOSURE_INTERNAL';
-const publicOk = 'deadline: {seconds: 1} exposure: EXPOSURE_PUBLIC rate_limit: {requests_per_second: 5}';
-const safe = 'option idempotency_level = NO_SIDE_EFFECTS;';
-
-/** One RPC with these method options. */
-const rpc = (options: string, name = 'Do', messages = '(Request) returns (Response)'): string =>
-  `rpc ${name}${messages} { option (weft.mesh.v1.method) = {\n${options}\n}; }`;
-const safeRpc = (options: string): string => rpc(options).replace('{ option', `{ ${safe} option`);
-const streamRpc = (options: string, name = 'Watch'): string =>
-  rpc(options, name, '(Request) returns (stream Response)');
-
-/** A service of workload `here`. */
-const service = (rpcs: string, name = 'Here', workload = 'here'): string =>
-  `service ${name}Service { option (weft.mesh.v1.service) = {workload: "${workload}"};\n${rpcs}\n}`;
+import {
+  chain,
+  here,
+  last,
+  middle,
+  ok,
+  publicOk,
+  rpc,
+  safe,
+  safeRpc,
+  service,
+  streamOk,
+  streamRpc,
+  there,
+  twoServices,
+} from './support/contract-texts.ts';
 
 /** `!` at the end of a line marks where the problem is expected. */
 interface Case {
@@ -32,23 +32,6 @@ interface Case {
 }
 
 const broken = (rule: string, name: string, text: string, says: string | RegExp): Case => ({ rule, name, text, says });
-
-const twoServices = (callsOfHere: string, callsOfThere: string): string =>
-  [service(rpc(`${ok}\n${callsOfHere}`)), service(rpc(`${ok}\n${callsOfThere}`), 'There', 'there')].join('\n');
-const there = 'PACKAGE.ThereService/Do';
-const here = 'PACKAGE.HereService/Do';
-
-const middle = 'PACKAGE.MiddleService/Do';
-const last = 'PACKAGE.LastService/Do';
-/** Three services in a row, each with one RPC of these options, the first two calling the next. */
-const chain = (first: string, second: string, third: string, callsOfFirst = `calls: {rpc: "${middle}"}`): string => {
-  const callsOfSecond = second.includes('calls') ? '' : `calls: {rpc: "${last}"}`;
-  return [
-    service(safeRpc(`${first.replace('seconds: 1}', 'seconds: 5}')}\n${callsOfFirst}`)),
-    service(safeRpc(`${second.replace('seconds: 1}', 'seconds: 2}')}\n${callsOfSecond}`), 'Middle', 'middle'),
-    service(safeRpc(third), 'Last', 'last'),
-  ].join('\n');
-};
 
 const brokenCases: Case[] = [
   broken('service-policy', 'a service without policy', `service HereService { !\n${rpc(ok)}\n}`, 'has no policy'),
@@ -292,6 +275,12 @@ const brokenCases: Case[] = [
   ),
   broken('unknown-call', 'a call without a name', twoServices('calls: {} !', ''), 'an RPC without a name'),
   broken(
+    'on-failure',
+    'an answer to the failure of background work',
+    twoServices(`calls: {rpc: "${there}" background: true on_failure: ON_FAILURE_DEGRADE} !`, ''),
+    'nobody waits for an answer',
+  ),
+  broken(
     'own-call',
     'a call within the workload',
     service(`${rpc(`${ok}\ncalls: {rpc: "PACKAGE.HereService/Other"} !`)}\n${rpc(ok, 'Other')}`),
@@ -401,6 +390,7 @@ const goodCases: Readonly<Record<string, string>> = {
     rpc('deadline: {seconds: 1} exposure: EXPOSURE_AUTHENTICATED scopes: ["a:read", "b.write_all-x"]'),
   ),
   'calls within the deadline': twoServices(`calls: {rpc: "${there}"}`, ''),
+  'an answer without a callee that fails': twoServices(`calls: {rpc: "${there}" on_failure: ON_FAILURE_DEGRADE}`, ''),
   'parallel calls count once': twoServices(`calls: {rpc: "${there}" max_times: 50 parallel: true}`, ''),
   'background calls count nothing': twoServices(`calls: {rpc: "${there}" max_times: 50 background: true}`, ''),
   'a retry at one hop of a path': chain(`${ok} retry: {max_attempts: 4}`, ok, ok),

@@ -33,6 +33,8 @@ export type DeclaredCall = {
   readonly parallel: boolean;
   /** Whether it is called by background work rather than while the caller waits. */
   readonly background: boolean;
+  /** What the RPC answers when that one is slow, down or failing: an error, or its answer without it. */
+  readonly onFailure: 'REFUSE' | 'DEGRADE';
 };
 
 /** The policy of one RPC. */

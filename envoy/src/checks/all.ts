@@ -3,6 +3,7 @@ import type { DeclaredContract } from '../contract/declared.ts';
 import type { Problem } from '../contract/problem.ts';
 import { calleesKeepTheDeadline } from './budget.ts';
 import {
+  callFailuresAreAnswered,
   callsAreListedOnce,
   callsLeaveTheWorkload,
   callsNameKnownRpcs,
@@ -54,6 +55,7 @@ const checks: readonly Check[] = [
   callsLeaveTheWorkload,
   callsAreListedOnce,
   callTimesAreInRange,
+  callFailuresAreAnswered,
   rpcsFormNoCircle,
   workloadsFormNoCircle,
 ];

@@ -1,6 +1,7 @@
 /** What RPCs say they call: it exists, lies in another workload, and leads to no circle. */
 import { type DeclaredContract, type DeclaredMethod, governedMethods } from '../contract/declared.ts';
 import type { Problem } from '../contract/problem.ts';
+import { onFailures } from '../contract/vocabulary.ts';
 import { nearest } from '../nearest.ts';
 import { type Check, outOfRange, problemAt, repeatedEntries } from './check.ts';
 import { findCircles } from './circles.ts';
@@ -39,6 +40,20 @@ export const callTimesAreInRange: Check = (contract) =>
     [...method.policy.calls.entries()].flatMap(([index, { maxTimes }]) =>
       maxTimes === 0 ? [] : outOfRange(method, ['calls', index, 'maxTimes'], maxTimes, 'maxTimes', method.fullName),
     ),
+  );
+
+export const callFailuresAreAnswered: Check = (contract) =>
+  governedMethods(contract).flatMap((method) =>
+    [...method.policy.calls.entries()].flatMap(([index, { rpc, background, onFailure }]) => {
+      const at = ['calls', index, 'onFailure'];
+      if (onFailures[onFailure] === undefined) {
+        const message = `${method.fullName}: ${onFailure} is no answer to a failure of ${rpc}`;
+        return [problemAt(method, at, 'on-failure', message, 'Use ON_FAILURE_REFUSE or ON_FAILURE_DEGRADE')];
+      }
+      if (!background || onFailure === 0) return [];
+      const message = `${method.fullName} calls ${rpc} in the background, so nobody waits for an answer to its failure`;
+      return [problemAt(method, at, 'on-failure', message, 'Remove on_failure, or background')];
+    }),
   );
 
 /** An RPC that leads back to itself never ends. */

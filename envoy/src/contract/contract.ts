@@ -5,6 +5,7 @@
 import type { Position } from './position.ts';
 
 export type Exposure = 'INTERNAL' | 'AUTHENTICATED' | 'PUBLIC';
+export type OnFailure = 'REFUSE' | 'DEGRADE';
 export type RetryCode = 'UNAVAILABLE' | 'CANCELLED' | 'DEADLINE_EXCEEDED' | 'INTERNAL';
 
 /** All workloads and their RPCs. */
@@ -69,6 +70,7 @@ export interface Call {
   readonly maxTimes: number;
   readonly parallel: boolean;
   readonly background: boolean;
+  readonly onFailure: OnFailure;
 }
 
 export interface RateLimit {
@@ -90,18 +92,47 @@ export const longestMs = ({ limits }: Pick<Method, 'limits'>): number =>
 export const pathOf = ({ fullName }: Pick<Method, 'fullName'>): string => `/${fullName}`;
 
 /** Names of the workloads that declare a call to `method`, sorted; the edge is not among them. */
-export function callersOf(contract: Contract, method: Method): string[] {
-  const callers = new Set<string>();
-  for (const caller of contract.methods.values()) {
-    if (caller.calls.some(({ rpc }) => rpc === method.fullName)) callers.add(caller.workload);
-  }
-  return [...callers].sort();
-}
+export const callersOf = (contract: Contract, method: Method): string[] =>
+  [...new Set(callingMethods(contract, method).map(({ workload }) => workload))].sort();
+
+/** The RPCs that declare a call to `method`, in the order of the contract. */
+export const callingMethods = (contract: Contract, { fullName }: Pick<Method, 'fullName'>): readonly Method[] =>
+  indexOf(contract).callers.get(fullName) ?? [];
 
 /** The RPCs that any RPC of `workload` calls, by the workload that answers them; both in the order of the contract. */
 export function calleesOf(contract: Contract, workload: Workload): Map<string, Method[]> {
+  const { order } = indexOf(contract);
   const called = new Set(workload.methods.flatMap(({ calls }) => calls.map(({ rpc }) => rpc)));
-  return groupByWorkload([...contract.methods.values()].filter(({ fullName }) => called.has(fullName)));
+  const place = (rpc: string): number => order.get(rpc) ?? -1;
+  const sorted = [...called].sort((a, b) => place(a) - place(b));
+  return groupByWorkload(sorted.flatMap((rpc) => contract.methods.get(rpc) ?? []));
+}
+
+/** What is asked of a contract again and again, so that its size is gone through once. */
+interface ContractIndex {
+  /** The RPCs that declare a call to an RPC, by its name. */
+  readonly callers: ReadonlyMap<string, readonly Method[]>;
+  /** The place of each RPC in the contract. */
+  readonly order: ReadonlyMap<string, number>;
+}
+
+const indexes = new WeakMap<Contract, ContractIndex>();
+
+function indexOf(contract: Contract): ContractIndex {
+  const known = indexes.get(contract);
+  if (known) return known;
+  const callers = new Map<string, Method[]>();
+  for (const method of contract.methods.values()) {
+    for (const rpc of new Set(method.calls.map((call) => call.rpc))) {
+      const those = callers.get(rpc);
+      if (those) those.push(method);
+      else callers.set(rpc, [method]);
+    }
+  }
+  const order = new Map([...contract.methods.keys()].map((name, place) => [name, place]));
+  const index = { callers, order };
+  indexes.set(contract, index);
+  return index;
 }
 
 /** The RPCs that the edge lets through, by the workload that answers them; both in the order of the contract. */
@@ -109,7 +140,8 @@ export function exposedMethods(contract: Contract): Map<string, Method[]> {
   return groupByWorkload([...contract.methods.values()].filter(({ exposure }) => exposure !== 'INTERNAL'));
 }
 
-function groupByWorkload(methods: readonly Method[]): Map<string, Method[]> {
+/** By the workload that answers them, in the order given. */
+export function groupByWorkload(methods: readonly Method[]): Map<string, Method[]> {
   const groups = new Map<string, Method[]>();
   for (const method of methods) {
     const group = groups.get(method.workload);

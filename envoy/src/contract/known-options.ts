@@ -22,7 +22,7 @@ const fieldsOf: Readonly<Record<string, readonly string[]>> = {
   ],
   StreamLimits: ['idle_timeout', 'max_duration'],
   Retry: ['max_attempts', 'per_try_timeout', 'codes'],
-  Call: ['rpc', 'max_times', 'parallel', 'background'],
+  Call: ['rpc', 'max_times', 'parallel', 'background', 'on_failure'],
   RateLimit: ['requests_per_second', 'burst'],
   Objective: ['availability_ppm', 'latency', 'latency_ppm'],
 };

@@ -1,18 +1,26 @@
 /** Turns a declared contract without problems into the one that everything is generated from: defaults filled in, enums by name. */
 import { type Duration, MethodOptions_IdempotencyLevel as Idempotency } from '@bufbuild/protobuf/wkt';
 import type { MethodPolicy, OutlierEjection } from '@weft/gen/weft/mesh/v1/options_pb.js';
-import type { Contract, Exposure, Method, RetryCode, Workload } from './contract.ts';
+import {
+  type Contract,
+  type Exposure,
+  groupByWorkload,
+  type Method,
+  type RetryCode,
+  type Workload,
+} from './contract.ts';
 import { type DeclaredContract, type DeclaredService, type GovernedMethod, governedMethods } from './declared.ts';
 import { toMs } from './duration.ts';
-import { defaults, exposures, retryCodes } from './vocabulary.ts';
+import { defaults, exposures, onFailures, retryCodes } from './vocabulary.ts';
 
 /** Call it only when the checks found nothing: what they refuse throws here, without a position. */
 export function settle(declared: DeclaredContract): Contract {
   const methods = governedMethods(declared).map(settleMethod);
-  const names = [...new Set(methods.map(({ workload }) => workload))].sort();
+  const groups = groupByWorkload(methods);
+  const names = [...groups.keys()].sort();
   return {
     methods: new Map(methods.map((method) => [method.fullName, method])),
-    workloads: new Map(names.map((name) => [name, settleWorkload(name, declared.services, methods)])),
+    workloads: new Map(names.map((name) => [name, settleWorkload(name, declared.services, groups.get(name) ?? [])])),
   };
 }
 
@@ -21,7 +29,7 @@ function settleWorkload(name: string, services: readonly DeclaredService[], meth
   const limits = policies.map((p) => p.maxConcurrentRequests || defaults.maxConcurrentRequests);
   return {
     name,
-    methods: methods.filter(({ workload }) => workload === name),
+    methods,
     maxConcurrentRequests: limits.reduce((sum, limit) => sum + limit, 0),
     outlierEjection: settleEjection(policies.find((p) => p.outlierEjection)?.outlierEjection),
   };
@@ -46,8 +54,9 @@ function settleMethod(method: GovernedMethod): Method {
     retry: settleRetry(policy.retry),
     exposure: (exposures[policy.exposure] ?? unsettled(method, 'exposure')) satisfies Exposure,
     scopes: policy.scopes,
-    calls: policy.calls.map(({ rpc, maxTimes, parallel, background }) => {
-      return { rpc, maxTimes: maxTimes || 1, parallel, background };
+    calls: policy.calls.map(({ rpc, maxTimes, parallel, background, onFailure }) => {
+      const answer = onFailures[onFailure] ?? unsettled(method, 'calls.on_failure');
+      return { rpc, maxTimes: maxTimes || 1, parallel, background, onFailure: answer };
     }),
     rateLimit: policy.rateLimit && {
       requestsPerSecond: policy.rateLimit.requestsPerSecond,

@@ -2,7 +2,7 @@
  * The words of the policy options: enum numbers as names, defaults, and the bounds that options.proto states. The numbers are the
  * wire's, so they cannot change; a test compares them with the descriptor.
  */
-import type { Exposure, RetryCode } from './contract.ts';
+import type { Exposure, OnFailure, RetryCode } from './contract.ts';
 
 /** `weft.mesh.v1.Exposure` by number; what is not here is refused. */
 export const exposures: Readonly<Record<number, Exposure>> = { 1: 'INTERNAL', 2: 'AUTHENTICATED', 3: 'PUBLIC' };
@@ -14,6 +14,9 @@ export const retryCodes: Readonly<Record<number, RetryCode>> = {
   3: 'DEADLINE_EXCEEDED',
   4: 'INTERNAL',
 };
+
+/** `weft.mesh.v1.OnFailure` by number. */
+export const onFailures: Readonly<Record<number, OnFailure>> = { 0: 'REFUSE', 1: 'REFUSE', 2: 'DEGRADE' };
 
 /** What an unset field means. */
 export const defaults = { maxConcurrentRequests: 256, consecutiveFailures: 5, baseEjectionTimeMs: 2000 } as const;

@@ -1,5 +1,5 @@
 /** One RPC: what its comment says, what its policy promises, who calls it and whom it calls, and its messages. */
-import type { Contract, Method } from '../contract/contract.ts';
+import { type Contract, callingMethods, type Method } from '../contract/contract.ts';
 import type { DeclaredMethod } from '../contract/declared.ts';
 import { formatMs } from '../contract/duration.ts';
 import { formatPosition } from '../contract/position.ts';
@@ -26,7 +26,7 @@ export function methodSection(declared: DeclaredMethod, contract: Contract, cont
 
 function policyRows(method: Method, contract: Contract, kind: string): string[][] {
   const { limits, retry, rateLimit, objective, calls } = method;
-  const callers = callersAmong(contract, method);
+  const callers = callingMethods(contract, method).map(({ fullName }) => fullName);
   const rows: [string, string][] = [
     ['Kind', `${kind}${method.idempotent ? ', may be repeated' : ''}`],
     limits.kind === 'unary'
@@ -48,14 +48,6 @@ function policyRows(method: Method, contract: Contract, kind: string): string[][
   return rows;
 }
 
-/** Full names of the RPCs that declare a call to `method`. */
-function callersAmong(contract: Contract, method: Method): string[] {
-  const callers = [...contract.methods.values()].filter(({ calls }) =>
-    calls.some(({ rpc }) => rpc === method.fullName),
-  );
-  return callers.map(({ fullName }) => fullName);
-}
-
 function retryInWords(retry: Method['retry']): string {
   if (!retry) return 'only when the call never reached the service';
   const each = retry.perTryTimeoutMs === undefined ? '' : `, each at most ${formatMs(retry.perTryTimeoutMs)}`;
@@ -74,11 +66,12 @@ function objectiveInWords({ availabilityPpm, latencyMs, latencyPpm }: NonNullabl
   return `${percent(availabilityPpm)} answered${latency}`;
 }
 
-function callInWords({ rpc, maxTimes, parallel, background }: Method['calls'][number]): string {
+function callInWords({ rpc, maxTimes, parallel, background, onFailure }: Method['calls'][number]): string {
   const details = [
     ...(maxTimes > 1 ? [`up to ${maxTimes} times`] : []),
     ...(parallel ? ['in parallel'] : []),
     ...(background ? ['in the background'] : []),
+    ...(onFailure === 'DEGRADE' ? ['answers without it when it fails'] : []),
   ];
   return rpcLink(rpc) + (details.length > 0 ? ` (${details.join(', ')})` : '');
 }

@@ -448,16 +448,16 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/quote_service.proto:32
+  // proto/weft/pricing/v1/quote_service.proto:33
   'weft.pricing.v1.QuoteService/CreateQuote': {
     workload: 'pricing',
     deadlineMs: 3000,
     exposure: 'PUBLIC',
     scopes: [],
-    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ItemService/WatchItems', maxTimes: 1, parallel: false, background: true }],
+    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false, onFailure: 'DEGRADE' }, { rpc: 'weft.inventory.v1.ItemService/WatchItems', maxTimes: 1, parallel: false, background: true, onFailure: 'REFUSE' }],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/quote_service.proto:58
+  // proto/weft/pricing/v1/quote_service.proto:62
   'weft.pricing.v1.QuoteService/GetQuote': {
     workload: 'pricing',
     deadlineMs: 1000,
@@ -467,7 +467,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/quote_service.proto:86
+  // proto/weft/pricing/v1/quote_service.proto:90
   'weft.pricing.v1.QuoteService/AcceptQuote': {
     workload: 'pricing',
     deadlineMs: 1000,
@@ -477,7 +477,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/pricing/v1/quote_service.proto:101
+  // proto/weft/pricing/v1/quote_service.proto:105
   'weft.pricing.v1.QuoteService/VoidQuote': {
     workload: 'pricing',
     deadlineMs: 1000,
@@ -493,7 +493,7 @@ export const policies = {
     deadlineMs: 2000,
     exposure: 'PUBLIC',
     scopes: [],
-    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false }],
+    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }],
     idempotent: true,
   },
   // proto/weft/shipping/v1/rate_service.proto:47
@@ -521,7 +521,7 @@ export const policies = {
     deadlineMs: 8000,
     exposure: 'PUBLIC',
     scopes: [],
-    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/PlanSourcing', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/CreateQuote', maxTimes: 1, parallel: false, background: false }],
+    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.inventory.v1.ReservationService/PlanSourcing', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.pricing.v1.QuoteService/CreateQuote', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }],
     idempotent: true,
   },
   // proto/weft/shipping/v1/shipment_service.proto:35
@@ -530,7 +530,7 @@ export const policies = {
     deadlineMs: 10000,
     exposure: 'AUTHENTICATED',
     scopes: ['orders:write'],
-    calls: [{ rpc: 'weft.inventory.v1.ReservationService/CreateReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/AcceptQuote', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/ConfirmReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.inventory.v1.ReservationService/ReleaseReservation', maxTimes: 1, parallel: false, background: true }, { rpc: 'weft.pricing.v1.QuoteService/VoidQuote', maxTimes: 1, parallel: false, background: true }],
+    calls: [{ rpc: 'weft.inventory.v1.ReservationService/CreateReservation', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.pricing.v1.QuoteService/AcceptQuote', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.inventory.v1.ReservationService/ConfirmReservation', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.inventory.v1.ReservationService/ReleaseReservation', maxTimes: 1, parallel: false, background: true, onFailure: 'REFUSE' }, { rpc: 'weft.pricing.v1.QuoteService/VoidQuote', maxTimes: 1, parallel: false, background: true, onFailure: 'REFUSE' }],
     idempotent: true,
   },
   // proto/weft/shipping/v1/shipment_service.proto:67
@@ -559,7 +559,7 @@ export const policies = {
     deadlineMs: 5000,
     exposure: 'AUTHENTICATED',
     scopes: ['orders:write'],
-    calls: [{ rpc: 'weft.inventory.v1.ReservationService/ReleaseReservation', maxTimes: 1, parallel: false, background: false }, { rpc: 'weft.pricing.v1.QuoteService/VoidQuote', maxTimes: 1, parallel: false, background: false }],
+    calls: [{ rpc: 'weft.inventory.v1.ReservationService/ReleaseReservation', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.pricing.v1.QuoteService/VoidQuote', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }],
     idempotent: true,
   },
   // proto/weft/shipping/v1/shipment_service.proto:141

@@ -258,6 +258,14 @@ export declare type Call = Message<"weft.mesh.v1.Call"> & {
    * @generated from field: bool background = 4;
    */
   background: boolean;
+
+  /**
+   * What this RPC answers when the other one is slow, down or failing. Absent means ON_FAILURE_REFUSE. Refused together
+   * with `background`, for which nobody waits.
+   *
+   * @generated from field: weft.mesh.v1.OnFailure on_failure = 5;
+   */
+  onFailure: OnFailure;
 };
 
 /**
@@ -414,6 +422,39 @@ export enum Exposure {
  * Describes the enum weft.mesh.v1.Exposure.
  */
 export declare const ExposureSchema: GenEnum<Exposure>;
+
+/**
+ * What an RPC answers when one that it calls is slow, down or failing.
+ *
+ * @generated from enum weft.mesh.v1.OnFailure
+ */
+export enum OnFailure {
+  /**
+   * Not set: ON_FAILURE_REFUSE.
+   *
+   * @generated from enum value: ON_FAILURE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * UNAVAILABLE or DEADLINE_EXCEEDED, within its own deadline. Nothing is left half done: the same request may be repeated.
+   *
+   * @generated from enum value: ON_FAILURE_REFUSE = 1;
+   */
+  REFUSE = 1,
+
+  /**
+   * Its answer without the other one's help. The RPC's comment says from what.
+   *
+   * @generated from enum value: ON_FAILURE_DEGRADE = 2;
+   */
+  DEGRADE = 2,
+}
+
+/**
+ * Describes the enum weft.mesh.v1.OnFailure.
+ */
+export declare const OnFailureSchema: GenEnum<OnFailure>;
 
 /**
  * Policy that holds for all RPCs of a service. Required on every service of the mesh.

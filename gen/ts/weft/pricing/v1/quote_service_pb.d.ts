@@ -535,6 +535,7 @@ export declare const QuoteStateSchema: GenEnum<QuoteState>;
 export declare const QuoteService: GenService<{
   /**
    * Makes a binding offer, good for 30 minutes. Lines of one SKU become one. Repeating the same request returns the first response.
+   * While inventory is away, items are taken from pricing's own copy of the catalogue.
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): one of the SKUs has no item, or it is deleted.
    * - FAILED_PRECONDITION (PRICE_NOT_FOUND): an item has no price in this currency.
