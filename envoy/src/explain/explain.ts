@@ -34,7 +34,7 @@ export function explain({ mesh, declared, out, caller, rpc }: Asked): Explanatio
     allowed,
     declaredBy,
     hops: allowed ? hopsOf(question) : [],
-    refusal: allowed ? undefined : refusalOf(question),
+    refusal: allowed ? undefined : explainRefusal(question),
     waysFromTheEdge: method.exposure === 'INTERNAL' ? waysFromTheEdge(contract, declared, rpc) : [],
   };
 }
@@ -56,7 +56,8 @@ export function declarationsOf(
   );
 }
 
-function refusalOf(question: Question): Refusal {
+/** Why a call that is not allowed is not, and how to mend it. */
+export function explainRefusal(question: Question): Refusal {
   const { caller, method } = question;
   if (caller === edgeName) return notExposed(question);
   if (caller === method.workload) {

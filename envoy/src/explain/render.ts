@@ -3,6 +3,7 @@
 import { edgeName } from '../blocks/names.ts';
 import { type Paint, wrapped } from '../cli/layout.ts';
 import { formatPosition } from '../contract/position.ts';
+import type { Verdict } from './evidence.ts';
 import type { Declaration, Explanation, Fact, Hop, Refusal, Step } from './explanation.ts';
 
 export interface Style {
@@ -83,4 +84,17 @@ function waysLines({ caller, rpc }: Explanation, ways: readonly (readonly Step[]
       ]);
     }),
   ];
+}
+
+const notDenied = 'not denied';
+
+/** One judged line of an access log. */
+export function renderVerdict({ denied, rule, why, mend, sources, fragments }: Verdict, style: Style): string {
+  const { paint } = style;
+  return [
+    denied ? paint.bad(`denied: ${rule}`) : paint.good(rule === notDenied ? rule : `${notDenied}: ${rule}`),
+    ...factLines({ name: 'why', text: `${why}.`, sources, fragments }, style),
+    ...wrapped('  mend      ', `${mend}.`),
+    '',
+  ].join('\n');
 }
