@@ -7,8 +7,8 @@
  */
 import { type BlockMap, extension, type Noted, noted } from './block.ts';
 
-/** How a mapper knows a reply: by its HTTP status, as an overflow of a concurrency limit, or as a refused token. */
-type Cause = number | 'overflow' | 'token';
+/** How a mapper knows a reply: by its HTTP status, as an overflow of a concurrency limit, as a refused token, or as one that cannot be judged. */
+type Cause = number | 'overflow' | 'token' | 'no keys';
 
 interface Reply {
   readonly cause: Cause;
@@ -31,8 +31,18 @@ const large = 'the request is too large';
 const unreachable = 'the service cannot be reached at the moment; try again';
 const unauthenticated = '%LOCAL_REPLY_BODY%: send "authorization: Bearer <token>" with a valid token';
 
+/** At the edge. The token may be good: Envoy has no keys yet, and its answer of 401 would make clients throw it away. */
+const withoutKeys: Reply = {
+  cause: 'no keys',
+  code: 'unavailable',
+  message: 'tokens cannot be verified at the moment; try again',
+  grpcStatus: 14,
+  grpcWebStatus: 14,
+  httpStatus: 503,
+};
+
 /** The first that fits is taken. Envoy's texts of 502 and 503 name peers and sockets, so they stay in the access log. */
-const replies = ({ denied, unknown }: Words): readonly Reply[] => [
+const replies = ({ denied, unknown, grpcWeb }: Words): readonly Reply[] => [
   {
     cause: 'overflow',
     code: 'resource_exhausted',
@@ -42,6 +52,7 @@ const replies = ({ denied, unknown }: Words): readonly Reply[] => [
     httpStatus: 429,
   },
   { cause: 400, code: 'invalid_argument' },
+  ...(grpcWeb ? [withoutKeys] : []),
   // Envoy answers 403 to a token for another audience, which is no question of rights.
   { cause: 'token', code: 'unauthenticated', message: unauthenticated, grpcStatus: 16, httpStatus: 401 },
   { cause: 403, code: 'permission_denied', message: denied },
@@ -118,6 +129,7 @@ const header = (key: string, value: string): BlockMap => ({
 
 function causeFilter(cause: Cause): BlockMap {
   if (cause === 'overflow') return { response_flag_filter: { flags: ['UO'] } };
+  if (cause === 'no keys') return celFilter("response.code_details.startsWith('jwt_authn_access_denied{Jwks_remote')");
   if (cause === 'token') return celFilter("response.code_details.startsWith('jwt_authn')");
   const value = { default_value: cause, runtime_key: `local_reply.${cause}` };
   return { status_code_filter: { comparison: { op: 'EQ', value } } };

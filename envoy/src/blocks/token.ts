@@ -1,6 +1,7 @@
-/** Tokens: JWTs of one issuer, verified at the edge with keys from a file, and forwarded as verified claims instead of as themselves. */
+/** Tokens: JWTs of one issuer, verified at the edge, and forwarded as verified claims instead of as themselves. */
 import type { Edge } from '../topology/topology.ts';
 import { any, type BlockMap, extension } from './block.ts';
+import { keysOf } from './key-set.ts';
 import { claimsHeader, filters, tokenMetadata } from './names.ts';
 
 const type = 'extensions.filters.http.jwt_authn.v3';
@@ -8,7 +9,7 @@ const type = 'extensions.filters.http.jwt_authn.v3';
 /** Whether a route needs a token, or only verifies the one that came. */
 export type TokenRequirement = 'required' | 'optional';
 
-export const tokenFilter = ({ issuer, audience, jwks }: Edge['token']): BlockMap =>
+export const tokenFilter = ({ issuer, audience, keySet }: Edge['token']): BlockMap =>
   extension(filters.jwt, `${type}.JwtAuthentication`, {
     providers: {
       issuer: {
@@ -16,7 +17,7 @@ export const tokenFilter = ({ issuer, audience, jwks }: Edge['token']): BlockMap
         audiences: [audience],
         require_expiration: true,
         clock_skew_seconds: 5,
-        local_jwks: { filename: jwks },
+        ...keysOf(keySet),
         // Nowhere else: Envoy would take one from the query too, and addresses end up in histories and logs.
         from_headers: [{ name: 'authorization', value_prefix: 'Bearer ' }],
         forward: false,

@@ -4,6 +4,7 @@ import { type BlockMap, type Noted, noted } from '../blocks/block.ts';
 import { corsFilter, corsPolicy, grpcWebFilter, traceHeaderFilter } from '../blocks/browser.ts';
 import { collectorClusterAt } from '../blocks/clusters.ts';
 import { connectionManager, earlyHeaders, grpcStats, listener } from '../blocks/http.ts';
+import { keySetCluster, keySetListeners } from '../blocks/key-set.ts';
 import { localReply, originalTypeHeader } from '../blocks/local-reply.ts';
 import { edgeName } from '../blocks/names.ts';
 import { bootstrap } from '../blocks/process.ts';
@@ -24,10 +25,12 @@ export function edgeBootstrap(mesh: Mesh): BlockMap {
   const { topology, contract } = mesh;
   const callees = new Set(exposedMethods(contract).keys());
   if (topology.edge.reflection) callees.add(topology.edge.reflection.workload);
+  const { keySet } = topology.edge.token;
   return bootstrap(edgeName, topology.placeOf(edgeName), topology.limits, {
-    listeners: [door(mesh)],
+    listeners: [door(mesh), ...keySetListeners(keySet)],
     clusters: [
       ...[...callees].flatMap((callee) => clustersBetween(mesh, edgeName, callee)),
+      keySetCluster(keySet),
       collectorClusterAt(topology.tracing.collector),
     ],
   });

@@ -1,8 +1,10 @@
 /** Reads a topology's YAML. All problems are collected; a topology with problems is not to be used. */
 import { LineCounter, parseDocument } from 'yaml';
+import { edgeName } from '../blocks/names.ts';
 import type { Problem } from '../contract/problem.ts';
 import { namedAddress, readAddress } from './address.ts';
 import { readCanaries } from './canary.ts';
+import { readKeySet } from './key-set.ts';
 import { Section, type Source } from './section.ts';
 import type { Address, Edge, Place, Tightening, Topology } from './topology.ts';
 
@@ -29,7 +31,7 @@ export function readTopology({ name, file, text }: TopologyFile, problems: Probl
   const canaries: Topology['canaries'] = root.has('canaries')
     ? readCanaries(root.section('canaries'), placeOf, mentioned)
     : new Map();
-  const edge = readEdge(root.section('edge'));
+  const edge = readEdge(root.section('edge'), placeOf(edgeName).admin);
   if (edge.reflection) mentioned.push(edge.reflection);
   const tracing = root.section('tracing');
   const collector = readAddress(tracing, 'collector', tracing.text('collector'));
@@ -92,7 +94,7 @@ function readPlace(own: Section, common: Section): Place {
   };
 }
 
-function readEdge(section: Section): Edge {
+function readEdge(section: Section, admin: Address): Edge {
   const listen = readAddress(section, 'listen', section.text('listen'));
   const trustedProxies = section.number('trusted_proxies', 0, 10);
   const reflection = section.has('reflection')
@@ -105,7 +107,7 @@ function readEdge(section: Section): Edge {
     trustedProxies,
     reflection,
     corsOrigins,
-    token: { issuer: token.text('issuer'), audience: token.text('audience'), jwks: token.text('jwks') },
+    token: { issuer: token.text('issuer'), audience: token.text('audience'), keySet: readKeySet(token, admin) },
   };
   token.end();
   section.end();

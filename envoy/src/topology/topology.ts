@@ -51,13 +51,29 @@ export interface Canary {
   readonly header: { readonly name: string; readonly value: string } | undefined;
 }
 
+/** Where the keys of tokens are; what each field means stands in key-set.ts. */
+export type KeySet =
+  | {
+      readonly kind: 'file';
+      readonly path: string /** Where the edge serves it to itself. */;
+      readonly servedAt: Address;
+    }
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      readonly server: Extract<Address, { kind: 'tcp' }>;
+      /** A PEM file; absent for plain HTTP. */
+      readonly trustedCa: string | undefined;
+      readonly refreshSeconds: number;
+    };
+
 export interface Edge {
   readonly listen: Address;
   readonly trustedProxies: number;
   /** Who answers reflection and health for the edge; absent: nobody does. */
   readonly reflection: { readonly workload: string; readonly at: Position } | undefined;
   readonly corsOrigins: readonly string[];
-  readonly token: { readonly issuer: string; readonly audience: string; readonly jwks: string };
+  readonly token: { readonly issuer: string; readonly audience: string; readonly keySet: KeySet };
 }
 
 /** Smaller values than the contract's, for one RPC or one workload. */

@@ -128,9 +128,11 @@ export class ReplicaMesh {
 
 /** Writes the bootstraps and returns their paths below the state folder, callees first. */
 function writeBootstraps(state: string, edge: number, collector: number, parts: TopologyParts): Map<Place, string> {
-  const text = readFileSync(join(testFolder, 'topologies/test.yaml'), 'utf8');
-  const base = parse(text.replace(':8080', `:${edge}`).replace(':4318', `:${collector}`));
-  const first = { ...base, ...parts };
+  const base = parse(readFileSync(join(testFolder, 'topologies/test.yaml'), 'utf8'));
+  base.edge.listen = `127.0.0.1:${edge}`;
+  base.tracing.collector = `127.0.0.1:${collector}`;
+  const first = { ...base };
+  for (const [key, part] of Object.entries(parts)) first[key] = { ...base[key], ...part };
   const second = { ...first, workloads: { ...parts.workloads, shelf: { ...shelfOf(parts), ...placeOf('shelf-2') } } };
   const topologies = Object.entries({ first, second: withoutCanaries(second) }).map(([name, topology]) => {
     return { name, file: `${name}.yaml`, text: stringify(topology) };

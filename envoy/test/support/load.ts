@@ -1,0 +1,42 @@
+/** Calls that go on and on while a test changes things under them, each of which has to succeed. */
+import { waitFor } from '../../../dev/src/wait.ts';
+
+const longestMs = 60_000;
+
+export class Load {
+  #done = 0;
+  readonly #failures: string[] = [];
+  #isOver = false;
+  #workers: Promise<void>[] = [];
+
+  /** Starts `workers` loops, each of which makes one call after the other. What `call` throws is a failed call. */
+  static start(workers: number, call: (worker: number) => Promise<void>): Load {
+    const load = new Load();
+    load.#workers = Array.from({ length: workers }, (_, worker) => load.#work(() => call(worker)));
+    return load;
+  }
+
+  /** Resolves when `count` more calls have ended. */
+  async more(count: number): Promise<void> {
+    const enough = this.#done + count;
+    await waitFor(`${count} more calls`, () => this.#done >= enough, { withinMs: longestMs });
+  }
+
+  /** Ends the loops after the calls they are in. */
+  async stop(): Promise<{ readonly done: number; readonly failures: readonly string[] }> {
+    this.#isOver = true;
+    await Promise.all(this.#workers);
+    return { done: this.#done, failures: this.#failures };
+  }
+
+  async #work(call: () => Promise<void>): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        await call();
+      } catch (error) {
+        this.#failures.push(String(error));
+      }
+      this.#done += 1;
+    }
+  }
+}
