@@ -437,7 +437,8 @@ export enum OnFailure {
   UNSPECIFIED = 0,
 
   /**
-   * UNAVAILABLE or DEADLINE_EXCEEDED, within its own deadline. Nothing is left half done: the same request may be repeated.
+   * An error within its own deadline: UNAVAILABLE or DEADLINE_EXCEEDED while the other one is away or late, INTERNAL when
+   * it fails with INTERNAL. Nothing is left half done: the same request may be repeated.
    *
    * @generated from enum value: ON_FAILURE_REFUSE = 1;
    */
