@@ -1,8 +1,8 @@
 /** gRPC's framing, and messages whose only field is a text with number 1: enough for the example contracts. */
 
-/** A message with its five bytes of prefix. */
-export function frame(message: Uint8Array): Buffer {
-  const prefix = Buffer.alloc(5);
+/** A message with its five bytes of prefix, whose first are the flags. */
+export function frame(message: Uint8Array, flags = 0): Buffer {
+  const prefix = Buffer.alloc(5, flags);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
 }
