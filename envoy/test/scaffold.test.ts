@@ -99,6 +99,14 @@ describe('docker-compose.yml', () => {
   });
 });
 
+test('README.md shows what is written here', async () => {
+  const [, shown = ''] =
+    /weft new acme\.notes\.v1.*\nWritten:\n([\s\S]+?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+  const { out } = await weftIn(root, 'new', 'acme.notes.v1', '--dry-run');
+  expect(out.startsWith(`Would write:\n${shown}`), out).toBe(true);
+  expect(shown).toContain('services/notes/src/main.ts');
+});
+
 describe('in the repository of a stranger', () => {
   let parent: string;
   let folder: string;
@@ -132,21 +140,7 @@ describe('in the repository of a stranger', () => {
   };
   const tree = (): string[] => readdirSync(folder, { recursive: true }).map(String).sort();
 
-  async function weft(...argv: string[]): Promise<{ code: number; out: string; error: string }> {
-    const said = { out: '', error: '' };
-    const code = await dispatch([newCommand], argv, {
-      folder,
-      colours: false,
-      out(text) {
-        said.out += text;
-      },
-      error(text) {
-        said.error += text;
-      },
-      input: async () => '',
-    });
-    return { code, ...said };
-  }
+  const weft = (...argv: string[]) => weftIn(folder, ...argv);
 
   test('the service is generated, starts in its own test, and answers', async () => {
     // The runtime is installed, and so is vitest; there is nothing else of ours.
@@ -261,3 +255,20 @@ describe('in the repository of a stranger', () => {
     expect(tree().filter((name) => name.endsWith('.new'))).toEqual([]);
   });
 });
+
+/** Runs `weft` in a folder. */
+async function weftIn(folder: string, ...argv: string[]): Promise<{ code: number; out: string; error: string }> {
+  const said = { out: '', error: '' };
+  const code = await dispatch([newCommand], argv, {
+    folder,
+    colours: false,
+    out(text) {
+      said.out += text;
+    },
+    error(text) {
+      said.error += text;
+    },
+    input: async () => '',
+  });
+  return { code, ...said };
+}
