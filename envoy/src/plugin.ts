@@ -12,13 +12,11 @@ import {
   CodeGeneratorResponse_Feature as Feature,
   FileDescriptorSetSchema,
 } from '@bufbuild/protobuf/wkt';
-import { runNodeJs } from '@bufbuild/protoplugin';
 import { ContractError, compile } from './compile.ts';
 import { InputError } from './input-error.ts';
 import { parseOptions } from './plugin-options.ts';
+import { runPlugin } from './plugin-process.ts';
 import { topologyFiles } from './topology/folder.ts';
-
-runNodeJs({ name: 'protoc-gen-envoy', version: 'v0.1.0', run });
 
 function run(request: CodeGeneratorRequest): CodeGeneratorResponse {
   try {
@@ -53,3 +51,5 @@ const respond = (init: { file?: { name: string; content: string }[]; error?: str
     minimumEdition: Edition.EDITION_PROTO2,
     maximumEdition: Edition.EDITION_2024,
   });
+
+runPlugin({ name: 'protoc-gen-envoy', version: 'v0.1.0', run });

@@ -2,67 +2,95 @@
  * Writes configuration as YAML to be read from top to bottom: comments where blocks carry them, and what is small enough on one
  * line. The same blocks always give the same text.
  */
-import { Document, Pair, type ParsedNode, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { type Block, type BlockMap, Noted } from './block.ts';
+import { keyText, scalarText } from './yaml-scalar.ts';
 
-/** Longest mapping or list that is written on one line, in characters without its indentation. */
+/** Longest mapping or list that is written on one line, in characters without its indentation, spaces and quotes. */
 const longestFlow = 96;
 
 /** The text of a file; `header` becomes the comment at its top. */
 export function renderYaml(header: string, block: BlockMap): string {
-  const document = new Document();
-  document.contents = nodeOf(block) as ParsedNode;
-  document.commentBefore = indent(header);
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+  const lines = commentLines(header);
+  lines.push('');
+  writeInto(lines, block, '', '');
+  lines.push('');
+  return lines.join('\n');
 }
 
-function nodeOf(block: Block): Scalar | YAMLMap | YAMLSeq {
-  if (block instanceof Noted) {
-    const node = nodeOf(block.block);
-    node.commentBefore = indent(block.comment);
-    return node;
+/** Writes a block from `first` on, which begins its first line; the others are indented by `indent`. */
+function writeInto(lines: string[], block: Block, first: string, indent: string): void {
+  const text = onOneLine(block);
+  if (text !== undefined) {
+    lines.push(first + text);
+    return;
   }
-  if (isList(block)) {
-    const list = new YAMLSeq();
-    list.flow = fitsOnOneLine(block);
-    list.items = block.map(nodeOf);
-    return list;
-  }
-  if (typeof block === 'object') {
-    const map = new YAMLMap();
-    map.flow = fitsOnOneLine(block);
-    for (const [key, value] of Object.entries(block)) {
-      if (value !== undefined) map.items.push(pairOf(key, value));
+  let start = first;
+  for (const [key, entry] of entriesOf(block)) {
+    const inner = entry instanceof Noted ? entry.block : entry;
+    if (entry instanceof Noted) {
+      for (const line of commentLines(entry.comment)) {
+        lines.push(start + line);
+        start = indent;
+      }
     }
-    return map;
+    if (key === undefined) {
+      writeInto(lines, inner, `${start}- `, `${indent}  `);
+    } else {
+      const value = onOneLine(inner);
+      lines.push(`${start}${keyText(key, false)}:${value === undefined ? '' : ` ${value}`}`);
+      if (value === undefined) writeInto(lines, inner, `${indent}  `, `${indent}  `);
+    }
+    start = indent;
   }
-  return scalar(block);
 }
 
-/** Envoy's YAML parser takes fewer plain texts than YAML allows, so all but words and paths stand in quotes. */
-function scalar(value: string | number | boolean): Scalar {
-  const node = new Scalar(value);
-  if (typeof value === 'string' && !/^[\w./:;, -]+$/.test(value)) node.type = 'QUOTE_SINGLE';
-  return node;
+/** A single value, or a collection that is small enough and without comments. */
+function onOneLine(block: Block): string | undefined {
+  if (typeof block !== 'object') return scalarText(block, false);
+  return lengthWithin(block, longestFlow) <= longestFlow ? flowOf(block) : undefined;
 }
 
-/** A comment on a property stands before its key. */
-function pairOf(key: string, value: Block): Pair {
-  const node = new Scalar(key);
-  if (!(value instanceof Noted)) return new Pair(node, nodeOf(value));
-  node.commentBefore = indent(value.comment);
-  return new Pair(node, nodeOf(value.block));
+function flowOf(block: Block): string {
+  if (typeof block !== 'object') return scalarText(block, true);
+  const parts = entriesOf(block).map(([key, inner]) => {
+    return key === undefined ? flowOf(inner) : `${keyText(key, true)}: ${flowOf(inner)}`;
+  });
+  return isList(block) ? `[${parts.join(', ')}]` : `{${parts.join(', ')}}`;
+}
+
+/** The length of a block as JSON without its quotes; infinite with a comment. It looks no further than `most`. */
+function lengthWithin(block: Block, most: number): number {
+  if (block instanceof Noted) return Number.POSITIVE_INFINITY;
+  if (typeof block !== 'object') return textLength(block);
+  let length = 1;
+  if (isList(block)) {
+    for (const inner of block) {
+      length += 1 + lengthWithin(inner, most - length);
+      if (length > most) return length;
+    }
+    return Math.max(length, '[]'.length);
+  }
+  for (const key of Object.keys(block)) {
+    const inner = block[key];
+    if (inner === undefined) continue;
+    length += 2 + textLength(key);
+    if (length <= most) length += lengthWithin(inner, most - length);
+    if (length > most) return length;
+  }
+  return Math.max(length, '{}'.length);
+}
+
+const textLength = (value: string | number | boolean): number =>
+  typeof value === 'string' && /^[\w ./:-]*$/.test(value)
+    ? value.length
+    : JSON.stringify(value).replaceAll('"', '').length;
+
+/** Properties that are there, by their keys; the entries of a list, which have none. */
+function entriesOf(block: Block): (readonly [key: string | undefined, inner: Block])[] {
+  if (isList(block)) return block.map((inner) => [undefined, inner] as const);
+  return Object.entries(block).filter((entry): entry is [string, Block] => entry[1] !== undefined);
 }
 
 const isList = (block: Block): block is readonly Block[] => Array.isArray(block);
 
-function fitsOnOneLine(block: Block): boolean {
-  return !hasComment(block) && JSON.stringify(block).replaceAll('"', '').length <= longestFlow;
-}
-
-function hasComment(block: Block): boolean {
-  if (block instanceof Noted) return true;
-  return typeof block === 'object' && Object.values(block).some((inner) => inner !== undefined && hasComment(inner));
-}
-
-const indent = (comment: string): string => comment.replace(/^/gm, ' ');
+const commentLines = (comment: string): string[] => comment.split('\n').map((line) => `# ${line}`);

@@ -27,6 +27,8 @@ export type OptionPath = readonly (string | number)[];
 export class SourceMap {
   readonly #file: string;
   readonly #lines = new Map<string, number>();
+  /** By what they stand in; made when it is first asked for. */
+  #firstInside: ReadonlyMap<string, number> | undefined;
 
   /** `sourceRoot` is put before the name of the file, which a compiler knows relative to its module only. */
   constructor(file: FileDescriptorProto, sourceRoot: string) {
@@ -50,8 +52,8 @@ export class SourceMap {
   }
 
   #firstLineInside(key: string): number | undefined {
-    const lines = [...this.#lines].filter(([inner]) => inner.startsWith(`${key}.`)).map(([, line]) => line);
-    return lines.length > 0 ? Math.min(...lines) : undefined;
+    this.#firstInside ??= firstLinesInside(this.#lines);
+    return this.#firstInside.get(key);
   }
 
   /** The position of what stands inside an option's value. */
@@ -70,4 +72,16 @@ export class SourceMap {
     }
     return this.at([...options, option.number, ...numbers]);
   }
+}
+
+/** The least line of all that stands inside of something, at whatever depth. */
+function firstLinesInside(lines: ReadonlyMap<string, number>): Map<string, number> {
+  const first = new Map<string, number>();
+  for (const [inner, line] of lines) {
+    for (let end = inner.lastIndexOf('.'); end > 0; end = inner.lastIndexOf('.', end - 1)) {
+      const outer = inner.slice(0, end);
+      first.set(outer, Math.min(line, first.get(outer) ?? line));
+    }
+  }
+  return first;
 }
