@@ -18,6 +18,7 @@ const exposedHeaders = [
   'grpc-message',
   'grpc-status-details-bin',
   traceHeader,
+  'retry-after',
   'x-ratelimit-limit',
   'x-ratelimit-remaining',
   'x-ratelimit-reset',

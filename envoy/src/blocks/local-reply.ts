@@ -2,10 +2,13 @@
  * What Envoy itself answers, in the words of the caller's protocol and with a text to act on.
  *
  * gRPC: an overload must be RESOURCE_EXHAUSTED, or callers retry it and multiply the load. Connect: replies are text/plain by
- * themselves, which leaves clients to guess from the HTTP status; here they become Connect's JSON errors. gRPC-Web (at the edge):
- * Envoy derives the status from the HTTP status, which knows neither RESOURCE_EXHAUSTED nor DEADLINE_EXCEEDED.
+ * themselves, which leaves clients to guess from the HTTP status; here they become Connect's JSON errors, and for its streams what ends a
+ * stream wherever the HTTP status would mislead. gRPC-Web (at the edge):
+ * Envoy derives the status from the HTTP status, which knows neither RESOURCE_EXHAUSTED nor DEADLINE_EXCEEDED. What is refused for
+ * now says when to come back.
  */
 import { type BlockMap, extension, type Noted, noted } from './block.ts';
+import { retryInfoForConnect, retryInfoForGrpc } from './retry-info.ts';
 
 /** How a mapper knows a reply: by its HTTP status, as an overflow of a concurrency limit, as a refused token, or as one that cannot be judged. */
 type Cause = number | 'overflow' | 'token' | 'no keys';
@@ -22,6 +25,8 @@ interface Reply {
   readonly grpcWebStatus?: number;
   /** The HTTP status, where Envoy would send another one to Connect and gRPC-Web clients. */
   readonly httpStatus?: number;
+  /** Whether it is refused for now only: by then buckets are filled again, and another request may have ended. */
+  readonly retryAfterSeconds?: number;
 }
 
 const overloaded = 'too many requests at once; try again later';
@@ -50,6 +55,7 @@ const replies = ({ denied, unknown, grpcWeb }: Words): readonly Reply[] => [
     grpcStatus: 8,
     grpcWebStatus: 8,
     httpStatus: 429,
+    retryAfterSeconds: 1,
   },
   { cause: 400, code: 'invalid_argument' },
   ...(grpcWeb ? [withoutKeys] : []),
@@ -59,7 +65,7 @@ const replies = ({ denied, unknown, grpcWeb }: Words): readonly Reply[] => [
   { cause: 404, code: 'unimplemented', ...(unknown === undefined ? {} : { message: unknown }) },
   { cause: 408, code: 'deadline_exceeded', message: late, grpcWebStatus: 4 },
   { cause: 413, code: 'resource_exhausted', message: large, grpcStatus: 8, grpcWebStatus: 8 },
-  { cause: 429, code: 'resource_exhausted', message: limited, grpcWebStatus: 8 },
+  { cause: 429, code: 'resource_exhausted', message: limited, grpcStatus: 8, grpcWebStatus: 8, retryAfterSeconds: 1 },
   { cause: 431, code: 'resource_exhausted', message: large, grpcStatus: 8, grpcWebStatus: 8 },
   { cause: 500, code: 'internal' },
   { cause: 502, code: 'unavailable', message: unreachable },
@@ -84,41 +90,88 @@ export function localReply(words: Words): Noted {
   const mappers = replies(words).flatMap((reply) => [
     ...(words.grpcWeb ? grpcWebMapper(reply) : []),
     ...grpcMapper(reply),
+    ...connectStreamMapper(reply),
     connectMapper(reply),
   ]);
   return noted("Envoy's own refusals, as gRPC and Connect clients understand them.", { mappers });
 }
 
 /** An answer without a body whose headers are the trailers: what gRPC-Web's filter passes on as it is. */
-function grpcWebMapper({ cause, grpcWebStatus, message = '' }: Reply): BlockMap[] {
+function grpcWebMapper(reply: Reply): BlockMap[] {
+  const { cause, grpcWebStatus, message = '' } = reply;
   if (grpcWebStatus === undefined) return [];
   return [
     {
       filter: both(causeFilter(cause), typeFilter(originalTypeHeader, 'application/grpc-web')),
       status_code: 200,
-      headers_to_add: [header('grpc-status', String(grpcWebStatus)), header('grpc-message', message)],
+      headers_to_add: [...grpcStatusOf(reply, grpcWebStatus), header('grpc-message', message)],
       body_format_override: { text_format_source: { inline_string: '' } },
     },
   ];
 }
 
-function grpcMapper({ cause, grpcStatus, httpStatus, message }: Reply): BlockMap[] {
+function grpcMapper(reply: Reply): BlockMap[] {
+  const { cause, grpcStatus, httpStatus, message } = reply;
   if (message === undefined) return [];
   return [
     {
       filter: both(causeFilter(cause), typeFilter('content-type', 'application/grpc')),
       status_code: httpStatus,
-      headers_to_add: grpcStatus === undefined ? undefined : [header('grpc-status', String(grpcStatus))],
+      headers_to_add: grpcStatus === undefined ? undefined : grpcStatusOf(reply, grpcStatus),
       body_format_override: { text_format_source: { inline_string: message } },
     },
   ];
 }
 
-const connectMapper = ({ cause, code, message, httpStatus }: Reply): BlockMap => ({
+const connectMapper = ({ cause, code, message, httpStatus, retryAfterSeconds }: Reply): BlockMap => ({
   filter: both(causeFilter(cause), typeFilter('content-type', 'application/grpc', true)),
   status_code: httpStatus,
-  body_format_override: { json_format: { code, message: message ?? '%LOCAL_REPLY_BODY%' } },
+  headers_to_add: retryAfterSeconds === undefined ? undefined : [retryAfter(retryAfterSeconds)],
+  body_format_override: {
+    json_format: {
+      code,
+      message: message ?? '%LOCAL_REPLY_BODY%',
+      details: retryAfterSeconds === undefined ? undefined : [retryInfoForConnect(retryAfterSeconds)],
+    },
+  },
 });
+
+/** The one message of a stream that ends with an error: five bytes of prefix, whose first says that it is the last, and the error. */
+function connectStreamMapper({ cause, code, message, grpcWebStatus, retryAfterSeconds }: Reply): BlockMap[] {
+  // Without a status of its own for gRPC-Web, the one that clients derive from the HTTP status is right for Connect, too.
+  if (grpcWebStatus === undefined || message === undefined) return [];
+  const details = retryAfterSeconds === undefined ? {} : { details: [retryInfoForConnect(retryAfterSeconds)] };
+  const end = Buffer.from(JSON.stringify({ error: { code, message, ...details } }));
+  const prefix = Buffer.from([2, 0, 0, 0, 0]);
+  prefix.writeUInt32BE(end.length, 1);
+  return [
+    {
+      filter: both(causeFilter(cause), typeFilter('content-type', 'application/connect+')),
+      status_code: 200,
+      headers_to_add: [
+        header('content-type', '%REQ(content-type)%'),
+        ...(retryAfterSeconds === undefined ? [] : [retryAfter(retryAfterSeconds)]),
+      ],
+      body_format_override: {
+        text_format_source: noted(`${code}: ${message}`, {
+          inline_bytes: Buffer.concat([prefix, end]).toString('base64'),
+        }),
+      },
+    },
+  ];
+}
+
+function grpcStatusOf({ message = '', retryAfterSeconds }: Reply, status: number): BlockMap[] {
+  if (retryAfterSeconds === undefined) return [header('grpc-status', String(status))];
+  const details = retryInfoForGrpc(status, message, retryAfterSeconds);
+  return [
+    header('grpc-status', String(status)),
+    header('grpc-status-details-bin', details),
+    retryAfter(retryAfterSeconds),
+  ];
+}
+
+const retryAfter = (seconds: number): BlockMap => header('retry-after', String(seconds));
 
 const both = (...filters: BlockMap[]): BlockMap => ({ and_filter: { filters } });
 

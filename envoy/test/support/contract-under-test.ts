@@ -35,6 +35,8 @@ export interface ExpectedRpc {
   /** `acme.shelf.v1.ShelfService/GetBook`. */
   readonly name: string;
   readonly workload: string;
+  /** The most that its service works on at once. */
+  readonly maxConcurrent: number;
   /** Workloads that declare a call to it, sorted; the edge is not among them. */
   readonly callers: readonly string[];
   readonly exposure: Exposure;
@@ -74,14 +76,17 @@ const serviceOption = 50901;
 function rpcsOf(registry: FileRegistry, files: readonly DescFile[]): ExpectedRpc[] {
   const services = files.flatMap(({ services }) => services);
   const policies = services.flatMap((service) => {
-    const workload = String(optionOf(registry, service.proto.options, 'weft.mesh.v1.service')?.text('workload'));
+    const whole = optionOf(registry, service.proto.options, 'weft.mesh.v1.service');
+    if (whole === undefined) throw new Error(`${service.typeName} has no policy`);
+    const workload = whole.text('workload');
+    const maxConcurrent = whole.number('max_concurrent_requests') || 256;
     return service.methods.map((desc) => {
       const policy = optionOf(registry, desc.proto.options, 'weft.mesh.v1.method');
       if (policy === undefined) throw new Error(`${desc.name} has no policy`);
-      return { desc, workload, policy, name: `${service.typeName}/${desc.name}` };
+      return { desc, workload, maxConcurrent, policy, name: `${service.typeName}/${desc.name}` };
     });
   });
-  return policies.map(({ desc, workload, policy, name }) => {
+  return policies.map(({ desc, workload, maxConcurrent, policy, name }) => {
     const calls = (one: (typeof policies)[number]) =>
       one.policy.list('calls').some((call) => call.text('rpc') === name);
     const callers = new Set(policies.filter(calls).map((caller) => caller.workload));
@@ -94,6 +99,7 @@ function rpcsOf(registry: FileRegistry, files: readonly DescFile[]): ExpectedRpc
       desc,
       name,
       workload,
+      maxConcurrent,
       callers: [...callers].sort(),
       exposure: policy.enums('exposure')[0]?.replace('EXPOSURE_', '') as Exposure,
       scopes: policy.texts('scopes'),
