@@ -6,11 +6,13 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import { type Client, Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import type { PolicyTable } from '../policy.ts';
 import { type Call, currentCall } from '../server/call.ts';
 import { type CallSpan, clientSpan } from '../telemetry/spans.ts';
 import { jsonRegistry } from '../wire/json-registry.ts';
 import { adapterTransport } from './adapter/transport.ts';
 import { type Budget, budgetMs } from './budget.ts';
+import type { CallerClient, CallerOption, WorkloadIn } from './caller-client.ts';
 import { poolTo } from './egress.ts';
 import { FastLane } from './fast/fast-lane.ts';
 import { incomingError } from './incoming.ts';
@@ -29,7 +31,18 @@ export type { ConnectOptions } from './options.ts';
  * @throws Error for options that exclude each other or cannot be used, and when policy knows no RPC of the service and no workload is
  *   given.
  */
-export function connect<Desc extends DescService>(service: Desc, options: ConnectOptions): Client<Desc> {
+export function connect<Desc extends DescService, Table extends PolicyTable, Caller extends WorkloadIn<Table>>(
+  service: Desc,
+  options: ConnectOptions & CallerOption<Caller> & { readonly policy: Table },
+): CallerClient<Desc, Table, Caller>;
+export function connect<Desc extends DescService>(
+  service: Desc,
+  options: ConnectOptions & { readonly caller?: never },
+): Client<Desc>;
+export function connect<Desc extends DescService>(
+  service: Desc,
+  options: ConnectOptions & Partial<CallerOption>,
+): Client<Desc> {
   const resolved = clientOptions(service, options);
   return cancelOnLeave(service, createClient(service, transportOf(service, resolved)));
 }

@@ -10,6 +10,7 @@ import { type Address, formatAddress, parseAddress } from '../address.ts';
 import type { PolicyTable } from '../policy.ts';
 import { DEFAULT_LIMITS } from '../server/limits.ts';
 import type { Lane } from '../telemetry/rpc-labels.ts';
+import { type CallerOption, checkCaller } from './caller-client.ts';
 import { type ClientTls, checkTls } from './session/dial-tls.ts';
 import { DEFAULT_SESSION_OPTIONS, type SessionOptions } from './session/session-options.ts';
 
@@ -89,15 +90,18 @@ const COMPRESSIONS: Readonly<Record<CompressionName, Compression>> = { gzip: com
 /**
  * The options as they hold, defaults filled in.
  *
- * @throws Error for options that exclude each other, naming both, for those that are none, for certificates that cannot be used, and where policy knows no RPC of
- *   the service and no workload is given.
+ * @throws Error for options that exclude each other, naming both, for those that are none, for certificates that cannot be used, where policy
+ *   knows no RPC of the service and no workload is given, and where the caller declares no call to the service.
  */
-export function clientOptions(service: DescService, given: ConnectOptions): ClientOptions {
+export function clientOptions(service: DescService, given: ConnectOptions & Partial<CallerOption>): ClientOptions {
   const { protocol = 'grpc', httpVersion = '2', policy, tls, sendCompression } = given;
   refuseUnknown(given);
   refuseContradictions(given, protocol, httpVersion);
   if (tls !== undefined) {
     checkTls(tls);
+  }
+  if (given.caller !== undefined && policy !== undefined) {
+    checkCaller(service, given.caller, policy);
   }
   const egress = typeof given.egress === 'string' ? parseAddress(given.egress) : given.egress;
   return {
@@ -144,7 +148,11 @@ function refuseUnknown(given: ConnectOptions): void {
   }
 }
 
-function refuseContradictions(given: ConnectOptions, protocol: string, httpVersion: string): void {
+function refuseContradictions(
+  given: ConnectOptions & Partial<CallerOption>,
+  protocol: string,
+  httpVersion: string,
+): void {
   if (protocol === 'grpc' && httpVersion === '1.1') {
     throw new Error(
       'protocol "grpc" needs HTTP/2, and httpVersion is "1.1": choose another protocol, or leave httpVersion out',
@@ -157,6 +165,9 @@ function refuseContradictions(given: ConnectOptions, protocol: string, httpVersi
   }
   if (given.defaultTimeoutMs !== undefined && given.policy !== undefined) {
     throw new Error('defaultTimeoutMs and policy both say how long a call may take: leave one of them out');
+  }
+  if (given.caller !== undefined && given.policy === undefined) {
+    throw new Error('caller is looked up in policy, which is missing: give it, or leave caller out');
   }
   if (given.sessions !== undefined && httpVersion === '1.1') {
     throw new Error('sessions bounds connections of HTTP/2, and httpVersion is "1.1": leave one of them out');

@@ -44,7 +44,7 @@ const PURGE_QUOTES_INTERVAL_MS = 3_600_000;
 export function openPricing({ databaseUrl, egress, sweepIntervalMs = SWEEP_INTERVAL_MS }: PricingOptions): Pricing {
   const pool = openPool({ databaseUrl, workload: 'pricing' });
   const database = openDatabase(pool);
-  const inventory = connect(ItemService, { egress, policy: policies });
+  const inventory = connect(ItemService, { egress, policy: policies, caller: 'pricing' });
   const changefeed = new Changefeed({ pool, databaseUrl });
   changefeed.start();
   const background: readonly Running[] = [

@@ -50,7 +50,7 @@ export async function openShipping({ databaseUrl, egress, times }: ShippingOptio
     throw error;
   });
   const database = openDatabase(pool);
-  const upstream = { egress, policy: policies };
+  const upstream = { egress, policy: policies, caller: 'shipping' } as const;
   const items = connect(ItemService, upstream);
   const reservations = connect(ReservationService, upstream);
   const quotes = connect(QuoteService, upstream);

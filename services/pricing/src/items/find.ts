@@ -2,12 +2,13 @@
  * What a quote needs of its items: from pricing's copy, and from inventory itself what the copy does not have.
  */
 
-import type { Client } from '@connectrpc/connect';
 import type { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
+import type { policies } from '@weft/gen/weft/policy.ts';
+import type { CallerClient } from '@weft/runtime/client/caller-client';
 import type { Sql } from '@weft/runtime/data/pool';
 
 /** Inventory, as far as pricing calls it. */
-export type Inventory = Client<typeof ItemService>;
+export type Inventory = CallerClient<typeof ItemService, typeof policies, 'pricing'>;
 
 /** What pricing knows of an item. */
 export type QuotedItem = { readonly sku: string; readonly name: string; readonly taxCategory: string };

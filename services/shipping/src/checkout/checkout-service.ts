@@ -4,7 +4,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { Client, ServiceImpl } from '@connectrpc/connect';
+import type { ServiceImpl } from '@connectrpc/connect';
 import type { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import {
   type Allocation,
@@ -31,6 +31,7 @@ import { currentCall } from '@weft/runtime/server/call';
 import { principal } from '@weft/runtime/server/caller';
 import { isCurrency } from '@weft/values/currency';
 import type { Pool } from 'pg';
+import type { Callee } from '../callee.ts';
 import { sidesOf } from '../packing/box.ts';
 import { addUp, type Demand, fetchItems } from '../packing/goods.ts';
 import { planPackages, readCartons } from '../packing/plan.ts';
@@ -49,9 +50,9 @@ export type CheckoutServiceParts = {
   readonly pool: Pool;
   /** Key of the rate ids. */
   readonly key: Uint8Array;
-  readonly items: Client<typeof ItemService>;
-  readonly reservations: Client<typeof ReservationService>;
-  readonly quotes: Client<typeof QuoteService>;
+  readonly items: Callee<typeof ItemService>;
+  readonly reservations: Callee<typeof ReservationService>;
+  readonly quotes: Callee<typeof QuoteService>;
 };
 
 /** Goods and the way they go: what the quote is asked for. */

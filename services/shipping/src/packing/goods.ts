@@ -2,11 +2,11 @@
  * What is to be packed: lines added up by SKU, and the measures of their items as inventory knows them.
  */
 
-import type { Client } from '@connectrpc/connect';
 import type { Item } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import type { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import type { PackingLine } from '@weft/gen/weft/shipping/v1/rate_service_pb.js';
 import { fail } from '@weft/runtime/errors/fail';
+import type { Callee } from '../callee.ts';
 import { sidesOf } from './box.ts';
 import type { PackItem } from './pack.ts';
 
@@ -28,7 +28,7 @@ export function addUp(lines: readonly Pick<PackingLine, 'sku' | 'quantity'>[]): 
  * @throws ITEM_NOT_FOUND when one has no item, or its item is deleted.
  */
 export async function fetchItems(
-  items: Client<typeof ItemService>,
+  items: Callee<typeof ItemService>,
   skus: readonly string[],
 ): Promise<ReadonlyMap<string, Item>> {
   const response = await items.batchGetItems({ skus: [...skus] });

@@ -3,7 +3,7 @@
  */
 
 import { create } from '@bufbuild/protobuf';
-import type { Client, ServiceImpl } from '@connectrpc/connect';
+import type { ServiceImpl } from '@connectrpc/connect';
 import type { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import {
   ImportRateTableRequestSchema,
@@ -16,6 +16,7 @@ import { once } from '@weft/runtime/data/idempotency';
 import { transaction } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import type { Pool } from 'pg';
+import type { Callee } from '../callee.ts';
 import { sidesOf } from '../packing/box.ts';
 import { addUp, fetchItems, itemOf, packItemOf } from '../packing/goods.ts';
 import { planPackages, readCartons } from '../packing/plan.ts';
@@ -29,7 +30,7 @@ export type RateServiceParts = {
   readonly pool: Pool;
   /** Key of the rate ids. */
   readonly key: Uint8Array;
-  readonly items: Client<typeof ItemService>;
+  readonly items: Callee<typeof ItemService>;
 };
 
 /** Makes the service. */

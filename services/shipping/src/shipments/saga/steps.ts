@@ -3,20 +3,20 @@
  * repeated at will.
  */
 
-import type { Client } from '@connectrpc/connect';
 import { ReservationPolicy, type ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { QuoteService } from '@weft/gen/weft/pricing/v1/quote_service_pb.js';
 import { ShipmentState } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js';
 import type { Reason } from '@weft/runtime/errors/catalogue';
 import { reasonOf } from '@weft/runtime/errors/fail';
+import type { Callee } from '../../callee.ts';
 import { derivedRequestId } from '../../request-ids.ts';
 import { required } from '../../required.ts';
 import type { Saga, Step } from './saga.ts';
 
 /** The workloads that a saga asks. */
 export type Upstream = {
-  readonly reservations: Client<typeof ReservationService>;
-  readonly quotes: Client<typeof QuoteService>;
+  readonly reservations: Callee<typeof ReservationService>;
+  readonly quotes: Callee<typeof QuoteService>;
 };
 
 /** Where a step leads, and what becomes of the shipment. */
