@@ -1,5 +1,6 @@
 /** The whole way of the compiler, from descriptors to files: read, check, settle, render. It touches no file itself. */
 import type { DescFile, FileRegistry } from '@bufbuild/protobuf';
+import { renderAlerts } from './alerts/render.ts';
 import type { Mesh } from './bootstrap/mesh.ts';
 import { renderBootstraps } from './bootstrap/render.ts';
 import { findProblems } from './checks/all.ts';
@@ -9,6 +10,7 @@ import type { DeclaredContract } from './contract/declared.ts';
 import { formatProblems, type Problem } from './contract/problem.ts';
 import { readContract } from './contract/read.ts';
 import { settle } from './contract/settle.ts';
+import { renderDashboards } from './dashboards/render.ts';
 import { renderExposedServices } from './exposed-services.ts';
 import type { OutputFile } from './output.ts';
 import { renderPolicyTable } from './policy-table.ts';
@@ -36,6 +38,10 @@ export interface Input {
   readonly serviceConfig?: string | undefined;
   /** Where to write the API reference, below the output folder. Absent: not at all. */
   readonly reference?: string | undefined;
+  /** The folder of Prometheus rules, below the output folder. Absent: none. */
+  readonly alerts?: string | undefined;
+  /** The folder of Grafana dashboards, below the output folder. Absent: none. */
+  readonly dashboards?: string | undefined;
 }
 
 /** Everything that has to be mended before anything is generated. */
@@ -68,6 +74,8 @@ export function compile(input: Input): OutputFile[] {
     ...meshes.flatMap(renderBootstraps),
     ...(input.serviceConfig ? renderServiceConfigs(input.serviceConfig, contract) : []),
     ...(input.reference ? renderReference(input.reference, { ...input, declared, contract }) : []),
+    ...(input.alerts ? renderAlerts(input.alerts, { declared, contract }) : []),
+    ...(input.dashboards ? renderDashboards(input.dashboards, { declared, contract }) : []),
   ];
 }
 

@@ -16,6 +16,10 @@ export interface PluginOptions {
   readonly serviceConfig: string | undefined;
   /** Where the API reference goes, below the plugin's `out`. Absent: none is written. */
   readonly reference: string | undefined;
+  /** Where Prometheus rules go, below the plugin's `out`. Absent: none is written. */
+  readonly alerts: string | undefined;
+  /** Where Grafana dashboards go, below the plugin's `out`. Absent: none is written. */
+  readonly dashboards: string | undefined;
 }
 
 const names: Readonly<Record<string, keyof PluginOptions>> = {
@@ -25,6 +29,8 @@ const names: Readonly<Record<string, keyof PluginOptions>> = {
   exposed_services: 'exposedServices',
   service_config: 'serviceConfig',
   reference: 'reference',
+  alerts: 'alerts',
+  dashboards: 'dashboards',
 };
 
 /** Parses the parameter of a request. Throws an InputError on an option that there is not, on one without a value, and on one that is set twice. */
@@ -40,5 +46,6 @@ export function parseOptions(parameter: string): PluginOptions {
     options[key] = value.replace(/\/$/, '');
   }
   const { sourceRoot = '', topologies, policyTable, exposedServices, serviceConfig, reference } = options;
-  return { sourceRoot, topologies, policyTable, exposedServices, serviceConfig, reference };
+  const { alerts, dashboards } = options;
+  return { sourceRoot, topologies, policyTable, exposedServices, serviceConfig, reference, alerts, dashboards };
 }

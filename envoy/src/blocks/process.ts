@@ -1,14 +1,17 @@
 /** What concerns an Envoy process as a whole: its name, its admin socket, its statistics and its own limits. */
+import type { Method } from '../contract/contract.ts';
 import type { Place, Topology } from '../topology/topology.ts';
 import { listenAddress } from './address.ts';
 import { any, type BlockMap, noted } from './block.ts';
+import { statistics } from './statistics.ts';
 
-/** The top level of a bootstrap. */
+/** The top level of a bootstrap. `called` are the RPCs that go out through it. */
 export function bootstrap(
   name: string,
   place: Pick<Place, 'admin'>,
   limits: Topology['limits'],
   resources: { listeners: readonly BlockMap[]; clusters: readonly BlockMap[] },
+  called: readonly Method[],
 ): BlockMap {
   return {
     node: { id: name, cluster: name },
@@ -34,7 +37,7 @@ export function bootstrap(
       ],
     },
     overload_manager: overload(limits),
-    stats_config: statistics,
+    stats_config: statistics(called),
     static_resources: { listeners: resources.listeners, clusters: resources.clusters },
   };
 }
@@ -62,20 +65,3 @@ const overload = ({ maxConnections, maxHeapMb }: Topology['limits']): BlockMap =
     },
   ],
 });
-
-/** Tag rules that leave `pkg.Service.Method` whole, and buckets in milliseconds. */
-const statistics: BlockMap = {
-  use_all_default_tags: false,
-  stats_tags: [
-    { tag_name: 'weft_rpc', regex: '^cluster\\.[^.]+\\.grpc\\.(((?:[a-z0-9_]+\\.)+[A-Z]\\w*\\.[A-Z]\\w*)\\.)' },
-    { tag_name: 'grpc_code', regex: '^cluster\\.[^.]+\\.grpc\\..*?[A-Z]\\w*(\\.(\\d+))$' },
-    { tag_name: 'callee', regex: '^cluster\\.((.+?)\\.)' },
-    { tag_name: 'hcm', regex: '^http\\.((.+?)\\.)' },
-  ],
-  histogram_bucket_settings: [
-    {
-      match: { suffix: 'rq_time' },
-      buckets: [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000, 10_000, 30_000],
-    },
-  ],
-};

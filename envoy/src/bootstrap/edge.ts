@@ -11,6 +11,7 @@ import { bootstrap } from '../blocks/process.ts';
 import { limitPerClient, rateLimitFilter } from '../blocks/rate-limit.ts';
 import { denyUnlessRouteAllows, routeIsOpen, routeNeedsScope } from '../blocks/rbac.ts';
 import { retryPolicy } from '../blocks/retry.ts';
+import { statName } from '../blocks/statistics.ts';
 import { strangersHeaders, strangersPrefixes } from '../blocks/strangers.ts';
 import { routeVerifiesToken, tokenFilter } from '../blocks/token.ts';
 import { tracing } from '../blocks/tracing.ts';
@@ -26,14 +27,20 @@ export function edgeBootstrap(mesh: Mesh): BlockMap {
   const callees = new Set(exposedMethods(contract).keys());
   if (topology.edge.reflection) callees.add(topology.edge.reflection.workload);
   const { keySet } = topology.edge.token;
-  return bootstrap(edgeName, topology.placeOf(edgeName), topology.limits, {
-    listeners: [door(mesh), ...keySetListeners(keySet)],
-    clusters: [
-      ...[...callees].flatMap((callee) => clustersBetween(mesh, edgeName, callee)),
-      keySetCluster(keySet),
-      collectorClusterAt(topology.tracing.collector),
-    ],
-  });
+  return bootstrap(
+    edgeName,
+    topology.placeOf(edgeName),
+    topology.limits,
+    {
+      listeners: [door(mesh), ...keySetListeners(keySet)],
+      clusters: [
+        ...[...callees].flatMap((callee) => clustersBetween(mesh, edgeName, callee)),
+        keySetCluster(keySet),
+        collectorClusterAt(topology.tracing.collector),
+      ],
+    },
+    [...exposedMethods(contract).values()].flat(),
+  );
 }
 
 function door(mesh: Mesh): BlockMap {
@@ -96,7 +103,7 @@ function exposedRoute({ topology }: Mesh, method: Method): Noted {
     { ...chooseVersion(topology, method.workload), retry_policy: retryPolicy(method) },
     { ...access, ...limit },
     {
-      stat_prefix: method.fullName.replace('/', '.'),
+      stat_prefix: statName(method),
       ...hideChoice(topology, method.workload),
     },
   );

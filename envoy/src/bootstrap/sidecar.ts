@@ -10,6 +10,7 @@ import { bootstrap } from '../blocks/process.ts';
 import { limitPerWorkload, rateLimitFilter } from '../blocks/rate-limit.ts';
 import { type Allowance, callerAllowList } from '../blocks/rbac.ts';
 import { retryPolicy } from '../blocks/retry.ts';
+import { statName } from '../blocks/statistics.ts';
 import { downstreamTls } from '../blocks/tls.ts';
 import { tracing } from '../blocks/tracing.ts';
 import { calleesOf, callersOf, type Method, pathOf, type Workload } from '../contract/contract.ts';
@@ -22,15 +23,22 @@ import { rpcRoute, rpcsByService, sourceOf, unknownRpcRoute } from './route.ts';
 export function sidecarBootstrap(mesh: Mesh, workload: Workload): BlockMap {
   const { topology, contract } = mesh;
   const place = topology.placeOf(workload.name);
-  const callees = [...calleesOf(contract, workload).keys()];
-  return bootstrap(workload.name, place, topology.limits, {
-    listeners: [inbound(mesh, workload), outbound(mesh, workload)],
-    clusters: [
-      serviceCluster(place.app, workload.maxConcurrentRequests),
-      ...callees.flatMap((callee) => clustersBetween(mesh, workload.name, callee)),
-      collectorClusterAt(topology.tracing.collector),
-    ],
-  });
+  const called = calleesOf(contract, workload);
+  const callees = [...called.keys()];
+  return bootstrap(
+    workload.name,
+    place,
+    topology.limits,
+    {
+      listeners: [inbound(mesh, workload), outbound(mesh, workload)],
+      clusters: [
+        serviceCluster(place.app, workload.maxConcurrentRequests),
+        ...callees.flatMap((callee) => clustersBetween(mesh, workload.name, callee)),
+        collectorClusterAt(topology.tracing.collector),
+      ],
+    },
+    [...called.values()].flat(),
+  );
 }
 
 /** Lets in the callers that the contract names, to the RPCs that it names. */
@@ -148,7 +156,16 @@ function outbound(mesh: Mesh, workload: Workload): BlockMap {
           routes: [
             ...methods.map((method) => {
               const action = { ...chooseVersion(mesh.topology, callee), retry_policy: retryPolicy(method) };
-              return rpcRoute(method, callee, action, {}, hideChoice(mesh.topology, callee));
+              return rpcRoute(
+                method,
+                callee,
+                action,
+                {},
+                {
+                  stat_prefix: statName(method),
+                  ...hideChoice(mesh.topology, callee),
+                },
+              );
             }),
             unknownRpcRoute(undeclared),
           ],
