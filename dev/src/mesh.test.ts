@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { policies } from '@weft/gen/weft/policy.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Failure } from './failure.ts';
 import { startMark } from './identity.ts';
@@ -15,10 +16,11 @@ import { ledgerFile } from './supervisor.ts';
 import { scratchFolder } from './testing/scratch.ts';
 import { waitFor } from './wait.ts';
 
+const workloads = new Set(Object.values(policies).map(({ workload }) => workload));
 const everyProcess = [
-  ...['console', 'console-sidecar', 'edge', 'inventory', 'inventory-sidecar', 'postgres', 'pricing'],
-  ...['pricing-sidecar', 'shipping', 'shipping-sidecar', 'web'],
-];
+  ...['edge', 'postgres', 'web'],
+  ...[...workloads].flatMap((workload) => [workload, `${workload}-sidecar`]),
+].toSorted();
 
 /** A mesh that is closed when the test has finished, whatever happened. */
 async function mesh(stateFolder: string): Promise<Mesh> {

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { DescService } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
@@ -17,6 +17,9 @@ import { type Clone, cloneRepository, mustRun } from './clone.ts';
 
 const service = 'acme.reminders.v1.ReminderService';
 const nobody = '00000000-0000-4000-8000-000000000000';
+/** The workloads that are added here. */
+const added = ['reminders', 'journal-entries'];
+const isAdded = (path: string): boolean => added.some((name) => path.startsWith(`services/${name}/`));
 /** Starting a whole mesh, and checking the types of everything, on a machine that is busy with something else. */
 const longMs = 240_000;
 
@@ -46,20 +49,25 @@ describe('from nothing to a service', () => {
     ]);
   });
 
+  test('a fifth one has a database', async () => {
+    const said = await mustRun(clone, 'node', 'envoy/bin/weft', 'new', 'acme.journal_entries.v1', '--database');
+    expect(said).toContain('services/journal-entries/prisma/schema.prisma');
+  });
+
   test('npm takes it up with the packages that are there', async () => {
     await mustRun(clone, 'npm', 'install', '--package-lock-only', '--offline', '--ignore-scripts');
     const lock = JSON.parse(readFileSync(join(clone.folder, 'package-lock.json'), 'utf8'));
     expect(lock.packages['services/reminders'].dependencies).toHaveProperty('@weft/runtime');
     expect(await mustRun(clone, 'git', 'diff', '--numstat', 'package-lock.json')).toMatch(/^\d+\t0\t/);
-    clone.link('services/reminders');
+    for (const name of added) clone.link(`services/${name}`);
   });
 
   test(
     'its contract compiles, and gets a sidecar in every topology',
     async () => {
       const said = await mustRun(clone, 'node', 'dev/generate.mjs');
-      for (const topology of ['local', 'compose'])
-        expect(said).toContain(`missing: gen/envoy/${topology}/reminders.yaml`);
+      const sidecars = ['local', 'compose'].flatMap((topology) => added.map((name) => `${topology}/${name}`));
+      for (const sidecar of sidecars) expect(said).toContain(`missing: gen/envoy/${sidecar}.yaml`);
       expect(await clone.run('buf', 'lint')).toEqual({ code: 0, said: '' });
       expect(await clone.run('buf', 'format', 'proto', '--diff', '--exit-code')).toEqual({ code: 0, said: '' });
     },
@@ -70,9 +78,11 @@ describe('from nothing to a service', () => {
     'its types fit, and the linter has nothing to say',
     async () => {
       const { code, said } = await clone.run('tsc', '--noEmit', '--project', '.');
-      expect(said.split('\n').filter((line) => line.startsWith('services/reminders/'))).toEqual([]);
+      expect(said.split('\n').filter((line) => isAdded(line))).toEqual([]);
       expect(code, said).not.toBeNull();
-      await mustRun(clone, 'biome', 'ci', '--error-on-warnings', '--colors=off', 'services/reminders');
+      const written = ['docker-compose.yml', ...added.map((name) => `services/${name}`)];
+      await mustRun(clone, 'biome', 'ci', '--error-on-warnings', '--colors=off', ...written);
+      await mustRun(clone, 'node', 'runtime/src/data/diff.ts', 'services/journal-entries', '--check');
     },
     longMs,
   );
@@ -80,14 +90,24 @@ describe('from nothing to a service', () => {
   test(
     'its own test starts it; what is said of every container and every package holds for it',
     async () => {
-      const parts = ['services/reminders', 'test/compose.test.ts', 'runtime/src/errors/catalogue.test.ts'];
+      const whatHoldsForAll = ['compose', 'static/dependencies', 'static/contracts'].map(
+        (name) => `test/${name}.test.ts`,
+      );
+      const parts = [
+        ...added.map((name) => `services/${name}`),
+        ...whatHoldsForAll,
+        'runtime/src/errors/catalogue.test.ts',
+      ];
       const result = join(clone.folder, '.weft', 'result.json');
       const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--reporter=json', `--outputFile=${result}`];
       const { code, said } = await clone.run('node', ...vitest, ...parts);
       expect(code, said).toBe(0);
       const { testResults } = JSON.parse(readFileSync(result, 'utf8'));
-      const own = testResults.find(({ name }: { name: string }) => name.includes('services/reminders/'));
-      expect(own?.assertionResults.map(({ status }: { status: string }) => status)).toEqual(Array(4).fill('passed'));
+      const own = testResults.filter(({ name }: { name: string }) => isAdded(relative(clone.folder, name)));
+      const statuses = own.flatMap((file: { assertionResults: { status: string }[] }) =>
+        file.assertionResults.map(({ status }) => status),
+      );
+      expect(statuses).toEqual(Array(4 * added.length).fill('passed'));
     },
     longMs,
   );
@@ -96,9 +116,8 @@ describe('from nothing to a service', () => {
     const all = await changed();
     const edited = all.filter(({ how, path }) => how !== '??' && !path.startsWith('gen/'));
     expect(edited.map(({ path }) => path)).toEqual(['docker-compose.yml', 'package-lock.json']);
-    const added = all.filter(({ how, path }) => how === '??' && !path.startsWith('gen/'));
-    const own = /^(proto\/acme\/reminders\/v1|services\/reminders)\//;
-    expect(added.filter(({ path }) => !own.test(path))).toEqual([]);
+    const ungenerated = all.filter(({ how, path }) => how === '??' && !path.startsWith('gen/'));
+    expect(ungenerated.filter(({ path }) => !isAdded(path) && !path.startsWith('proto/acme/'))).toEqual([]);
   });
 });
 
@@ -202,6 +221,17 @@ describe('through the edge of its mesh', () => {
       status: 403,
       body: { code: 'permission_denied' },
     });
+  });
+
+  test('the one with a database keeps what it was given', async () => {
+    const journal = 'acme.journal_entries.v1.JournalEntryService';
+    const bearer = await token('journal-entries:write');
+    const request = { request_id: crypto.randomUUID(), text: 'Rain' };
+    const { body } = await post(`${journal}/CreateJournalEntry`, request, bearer);
+    const { journalEntry } = body as { journalEntry: { journalEntryId: string } };
+    const found = await post(`${journal}/GetJournalEntry`, { journal_entry_id: journalEntry.journalEntryId }, bearer);
+    expect(found).toEqual({ status: 200, body: { journalEntry } });
+    expect(await post(`${journal}/CreateJournalEntry`, request)).toMatchObject({ status: 401 });
   });
 
   test('the edge answers for its health, and a token of a developer has its scopes', async () => {

@@ -74,7 +74,8 @@ function entries(
           '  <<: *confined',
           `  image: ${project}/${workload}`,
           `  command: [node, runtime/src/data/migrate.ts, services/${workload}]`,
-          `  environment: { DATABASE_URL: "${url}" }`,
+          '  environment:',
+          `    DATABASE_URL: ${url}`,
           '  depends_on: *after-postgres',
         ]
       : []),
@@ -83,7 +84,9 @@ function entries(
     '  <<: *envoy',
     `  network_mode: service:${workload}-network`,
     '  volumes:',
-    `    ["./${bootstraps}/${workload}.yaml:/etc/envoy/envoy.yaml:ro", "etc-weft:/etc/weft:ro", "run-weft:/var/run/weft"]`,
+    `    - ./${bootstraps}/${workload}.yaml:/etc/envoy/envoy.yaml:ro`,
+    '    - etc-weft:/etc/weft:ro',
+    '    - run-weft:/var/run/weft',
   ];
   return lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n');
 }

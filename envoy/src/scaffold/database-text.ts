@@ -127,7 +127,8 @@ export function ${camel}Service({ pool, prisma, within }: Database): ServiceImpl
     async get${resource}({ ${camel}Id }) {
       const row = await prisma.${camel}.findFirst({ where: { ${camel}Id } });
       if (row === null) {
-        throw fail('RESOURCE_NOT_FOUND', \`no ${words} has the id \${${camel}Id}\`, { ${snake}_id: ${camel}Id });
+        const text = \`no ${words} has the id \${${camel}Id}\`;
+        throw fail('RESOURCE_NOT_FOUND', text, { ${snake}_id: ${camel}Id });
       }
       return { ${camel}: ${camel}Message(row) };
     },

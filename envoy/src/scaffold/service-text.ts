@@ -71,7 +71,8 @@ export function ${camel}Service(): ServiceImpl<typeof ${service}> {
     get${resource}({ ${camel}Id }) {
       const ${camel} = kept.get(${camel}Id);
       if (${camel} === undefined) {
-        throw fail('RESOURCE_NOT_FOUND', \`no ${words} has the id \${${camel}Id}\`, { ${snake}_id: ${camel}Id });
+        const text = \`no ${words} has the id \${${camel}Id}\`;
+        throw fail('RESOURCE_NOT_FOUND', text, { ${snake}_id: ${camel}Id });
       }
       return { ${camel} };
     },
