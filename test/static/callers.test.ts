@@ -20,8 +20,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** `GetItem` is `getItem` in TypeScript. */
 const localName = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);
 const fileOf = (service: string): string => {
-  const [, domain, version, name = ''] = service.split('.');
-  return `weft/${domain}/${version}/${name.replaceAll(/(?<=[a-z])[A-Z]/g, '_$&').toLowerCase()}_pb.js`;
+  const folders = service.split('.');
+  const name = folders.pop() ?? '';
+  return `${folders.join('/')}/${name.replaceAll(/(?<=[a-z])[A-Z]/g, '_$&').toLowerCase()}_pb.js`;
 };
 
 test('what compiles is what is declared', () => {
