@@ -1,7 +1,7 @@
 /** Listeners and the connection manager in them: what all doors have in common, and what callers may not bring in. */
 import type { Address } from '../topology/topology.ts';
 import { listenAddress } from './address.ts';
-import { type Block, type BlockMap, extension, type Noted, noted } from './block.ts';
+import { type Block, type BlockMap, extension, type Noted, noted, seconds } from './block.ts';
 import { filters } from './names.ts';
 
 const bufferBytes = 1_048_576;
@@ -46,6 +46,8 @@ interface Manager {
   readonly localReply: Noted;
   readonly earlyHeaders: Noted;
   readonly clientCertificate: 'SANITIZE' | 'SANITIZE_SET';
+  /** Longest life of a connection; its streams may end. Absent: unlimited. */
+  readonly connectionAgeMs?: number;
   readonly extra?: BlockMap;
   readonly filters: readonly Block[];
   readonly virtualHosts: readonly Block[];
@@ -61,7 +63,17 @@ export const connectionManager = (manager: Manager): BlockMap => ({
     initial_connection_window_size: 1_048_576,
     connection_keepalive: { interval: '30s', timeout: '10s' },
   },
-  common_http_protocol_options: { headers_with_underscores_action: 'REJECT_REQUEST', max_headers_count: 100 },
+  common_http_protocol_options: {
+    headers_with_underscores_action: 'REJECT_REQUEST',
+    max_headers_count: 100,
+    max_connection_duration:
+      manager.connectionAgeMs === undefined
+        ? undefined
+        : noted(
+            'Handshakes are repeated, so that a certificate that is no longer good does not live on.',
+            seconds(manager.connectionAgeMs),
+          ),
+  },
   max_request_headers_kb: 32,
   request_headers_timeout: '10s',
   normalize_path: true,

@@ -19,6 +19,9 @@ import { choicePrefix, choices, chooseVersion, hideChoice } from './canary.ts';
 import { clustersBetween, type Mesh } from './mesh.ts';
 import { rpcRoute, rpcsByService, sourceOf, unknownRpcRoute } from './route.ts';
 
+/** How long a caller whose certificate has been taken back may go on at most. */
+const connectionAgeMs = 600_000;
+
 /** The whole bootstrap of a workload's sidecar. */
 export function sidecarBootstrap(mesh: Mesh, workload: Workload): BlockMap {
   const { topology, contract } = mesh;
@@ -57,6 +60,7 @@ function inbound(mesh: Mesh, workload: Workload): BlockMap {
       name,
       codec: 'HTTP2',
       clientCertificate: 'SANITIZE_SET',
+      connectionAgeMs,
       earlyHeaders: earlyHeaders({ prefixes: ['x-envoy-'], names: [] }),
       tracing: tracingOf(mesh, workload),
       accessLog: requestLog(place.accessLog, name),

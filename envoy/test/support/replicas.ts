@@ -43,9 +43,13 @@ export class ReplicaMesh {
 
   /**
    * Starts the Envoys. `services` is called before, with where each service has to listen; what it starts is the caller's to end.
-   * `parts` gets the port of the collector, on which nobody listens.
+   * `edit` may change the text of a bootstrap where a test cannot wait for what is generated.
    */
-  static async start(parts: TopologyParts, services: (socketOf: (place: Place) => string) => Promise<void>) {
+  static async start(
+    parts: TopologyParts,
+    services: (socketOf: (place: Place) => string) => Promise<void>,
+    edit: (text: string) => string = (text) => text,
+  ) {
     const state = mkdtempSync(join(tmpdir(), 'weft-replicas-'));
     let mesh: ReplicaMesh | undefined;
     try {
@@ -54,7 +58,7 @@ export class ReplicaMesh {
       const ports = await choosePorts('free');
       mesh = new ReplicaMesh(state, ports.edge, await TokenMint.open(state));
       await services((place) => join(state, `run/${place}.app.sock`));
-      const bootstraps = writeBootstraps(state, ports.edge, ports.otlp, parts);
+      const bootstraps = writeBootstraps(state, ports.edge, ports.otlp, parts, edit);
       const binary = await envoyBinary();
       for (const [place, bootstrap] of bootstraps) {
         await mesh.#supervisor.start(envoyProcess({ stateFolder: state, ports }, place, binary, bootstrap));
@@ -127,7 +131,13 @@ export class ReplicaMesh {
 }
 
 /** Writes the bootstraps and returns their paths below the state folder, callees first. */
-function writeBootstraps(state: string, edge: number, collector: number, parts: TopologyParts): Map<Place, string> {
+function writeBootstraps(
+  state: string,
+  edge: number,
+  collector: number,
+  parts: TopologyParts,
+  edit: (text: string) => string,
+): Map<Place, string> {
   const base = parse(readFileSync(join(testFolder, 'topologies/test.yaml'), 'utf8'));
   base.edge.listen = `127.0.0.1:${edge}`;
   base.tracing.collector = `127.0.0.1:${collector}`;
@@ -142,7 +152,7 @@ function writeBootstraps(state: string, edge: number, collector: number, parts: 
   const sources = { shelf: 'first/shelf', 'shelf-2': 'second/shelf', desk: 'first/desk', edge: 'first/edge' };
   return new Map(
     Object.entries(sources).map(([place, source]) => {
-      writeFileSync(join(state, `${place}.yaml`), contents.get(`envoy/${source}.yaml`) ?? '');
+      writeFileSync(join(state, `${place}.yaml`), edit(contents.get(`envoy/${source}.yaml`) ?? ''));
       return [place as Place, `${place}.yaml`];
     }),
   );
