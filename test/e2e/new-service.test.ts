@@ -90,7 +90,7 @@ describe('from nothing to a service', () => {
   test(
     'its own test starts it; what is said of every container and every package holds for it',
     async () => {
-      const whatHoldsForAll = ['compose', 'static/dependencies', 'static/contracts'].map(
+      const whatHoldsForAll = ['compose', 'static/dependencies', 'static/contracts', 'static/callers'].map(
         (name) => `test/${name}.test.ts`,
       );
       const parts = [

@@ -36,6 +36,11 @@ service ${service} {
         burst: 200
       }
       retry: {max_attempts: 3}
+      objective: {
+        availability_ppm: 999000
+        latency: {nanos: 100000000}
+        latency_ppm: 990000
+      }
     };
   }
 
@@ -53,6 +58,11 @@ service ${service} {
         burst: 100
       }
       retry: {max_attempts: 3}
+      objective: {
+        availability_ppm: 999000
+        latency: {nanos: 200000000}
+        latency_ppm: 990000
+      }
     };
   }
 }
