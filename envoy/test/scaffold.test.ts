@@ -168,10 +168,19 @@ describe('in the repository of a stranger', () => {
   test('says what is missing: the runtime, vitest and the rules of fields', async () => {
     const { out } = await weft('new', 'acme.notes.v1', '--dry-run');
     expect(out).toMatch(/@weft\/runtime, .*says "file:.+\/runtime"/);
+    expect(out).toContain('"services/*" among the `workspaces` of package.json');
     expect(out).toContain('npm install --save-dev vitest');
     expect(out).toContain('buf/validate/validate.proto');
     expect(out).toContain('buf generate');
     expect(out).toContain('acme.notes.v1.NoteService/CreateNote');
+  });
+
+  test('says nothing of what is there', async () => {
+    put('package.json', '{"workspaces": ["services/*"], "devDependencies": {"vitest": "5.1.1"}}');
+    put('buf.yaml', 'version: v2\ndeps: [example.com/bufbuild/protovalidate]\n');
+    const { out } = await weft('new', 'acme.notes.v1', '--dry-run');
+    expect(out).not.toMatch(/workspaces|save-dev|buf\/validate/);
+    expect((await weftIn(root, 'new', 'acme.notes.v1', '--dry-run')).out).not.toContain('It needs');
   });
 
   test('a topology with one address for all is told', async () => {

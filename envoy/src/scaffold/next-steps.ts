@@ -49,15 +49,16 @@ function topologyWords(workload: string, { topologies, meshFolder }: Repository)
 }
 
 function needs(names: Names, repository: Repository): string[] {
-  const { versions, hasValidate } = repository;
+  const { versions, hasValidate, hasWorkspaces } = repository;
   const runtime = versions['@weft/runtime'];
+  const name = packageName(names, repository);
   const lines = [
     ...(runtime.startsWith('file:') || runtime === '*'
-      ? [
-          `  @weft/runtime, which ${packageName(names, repository)} serves with: its package.json says ${JSON.stringify(runtime)};`,
-          `  add "services/*" to \`workspaces\` of package.json, so that npm installs it.`,
-        ]
+      ? [`  @weft/runtime, which ${name} serves with: its package.json says ${JSON.stringify(runtime)}.`]
       : []),
+    ...(hasWorkspaces
+      ? []
+      : ['  "services/*" among the `workspaces` of package.json, so that npm installs what it needs.']),
     ...(hasValidate
       ? []
       : [

@@ -38,6 +38,8 @@ export interface Repository {
   readonly compose: string | undefined;
   /** The names of scripts in package.json. */
   readonly scripts: ReadonlySet<string>;
+  /** Whether npm installs what the packages below services/ need. */
+  readonly hasWorkspaces: boolean;
   /** The packages that package.json names for development. */
   readonly tools: ReadonlySet<string>;
   /** Workloads that the contracts name already, and where. */
@@ -89,6 +91,7 @@ export function readRepository(root: string): Repository {
     databaseVersions: existsSync(join(root, 'dev/src/testing.ts')) ? runtime.databaseVersions : undefined,
     compose: runtime.isHere ? textOf(join(root, 'docker-compose.yml')) : undefined,
     scripts: new Set(Object.keys(own.scripts ?? {})),
+    hasWorkspaces: [own.workspaces].flat().includes('services/*'),
     tools: new Set(Object.keys({ ...own.devDependencies, ...own.dependencies })),
     workloads: new Map(
       protos.flatMap(([name, text]) =>
@@ -189,6 +192,7 @@ function readTopologies(root: string, folder: string | undefined): Repository['t
 interface PackageJson {
   readonly name?: unknown;
   readonly version?: string;
+  readonly workspaces?: unknown;
   readonly scripts?: Readonly<Record<string, string>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
