@@ -37,7 +37,6 @@ static_resources:
             other: 'http://127.0.0.1:43180/x',
           },
         ],
-        enable_reuse_port: false,
       },
     ],
     clusters: [

@@ -47,7 +47,6 @@ export function withPorts(source: string, ports: Ports): string {
   const document = parseDocument(source);
   replaceSocketAddresses(document, replacements);
   replaceUrls(document, replacements);
-  keepListenersToThemselves(document);
   return document.toString({ lineWidth: 0 });
 }
 
@@ -71,21 +70,6 @@ function replaceUrls(document: Document, replacements: Map<number, number>): voi
         const replacement = replacements.get(Number(port));
         return replacement === undefined ? whole : `${before}${replacement}`;
       });
-    },
-  });
-}
-
-/**
- * Envoy binds with SO_REUSEPORT by default, so that the Envoys of two checkouts that start at the same moment would share one
- * port in silence, each getting half of the other's calls.
- */
-function keepListenersToThemselves(document: Document): void {
-  const listeners = document.getIn(['static_resources', 'listeners']);
-  visit(listeners as never, {
-    Map(_, map) {
-      if (!map.has('filter_chains')) return undefined;
-      map.set('enable_reuse_port', false);
-      return visit.SKIP;
     },
   });
 }

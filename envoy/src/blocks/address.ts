@@ -15,5 +15,9 @@ export const dialAddress = (address: Address): BlockMap =>
     ? { pipe: { path: address.path } }
     : { socket_address: { address: address.host, port_value: address.port } };
 
+/** Whether only processes of the same machine get there over IP. */
+export const isLoopback = (address: Address): boolean =>
+  address.kind === 'tcp' && (address.host.startsWith('127.') || address.host === 'localhost');
+
 /** Whether the address has to be looked up in DNS. */
 export const isNamed = (address: Address): boolean => address.kind === 'tcp' && !/^[0-9.]+$/.test(address.host);

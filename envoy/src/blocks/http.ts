@@ -1,6 +1,6 @@
 /** Listeners and the connection manager in them: what all doors have in common, and what callers may not bring in. */
 import type { Address } from '../topology/topology.ts';
-import { listenAddress } from './address.ts';
+import { isLoopback, listenAddress } from './address.ts';
 import { type Block, type BlockMap, extension, type Noted, noted, seconds } from './block.ts';
 import { filters } from './names.ts';
 
@@ -20,6 +20,12 @@ export const listener = ({ name, address, direction, transportSocket, connection
   name,
   address: listenAddress(address),
   traffic_direction: direction,
+  enable_reuse_port: isLoopback(address)
+    ? noted(
+        'By default two Envoys that start at once would share the port in silence, and each get half of the calls.',
+        false,
+      )
+    : undefined,
   per_connection_buffer_limit_bytes: bufferBytes,
   access_log:
     connectionLog && noted('Says why handshakes fail; the other end only learns that they did.', connectionLog),

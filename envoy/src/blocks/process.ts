@@ -5,6 +5,9 @@ import { listenAddress } from './address.ts';
 import { any, type BlockMap, noted } from './block.ts';
 import { statistics } from './statistics.ts';
 
+/** What `weft check` asks for: the bootstrap, without the secrets that other parts of a dump name. */
+export const configDumpPath = '/config_dump?mask=bootstrap';
+
 /** The top level of a bootstrap. `called` are the RPCs that go out through it. */
 export function bootstrap(
   name: string,
@@ -15,11 +18,12 @@ export function bootstrap(
 ): BlockMap {
   return {
     node: { id: name, cluster: name },
-    admin: noted('Statistics and draining only; the rest of the admin interface answers 403.', {
+    admin: noted('Statistics, draining and this configuration only; the rest of the admin interface answers 403.', {
       address: listenAddress(place.admin),
       allow_paths: [
         { prefix: '/stats' },
         { exact: '/ready' },
+        { exact: configDumpPath },
         { exact: '/healthcheck/fail' },
         { exact: '/healthcheck/ok' },
         { prefix: '/drain_listeners' },

@@ -1,6 +1,7 @@
 /** Every command of `weft`, in the order of its help. */
+import { checkCommand } from './check.ts';
 import type { Command } from './command.ts';
 import { explainCommand } from './explain.ts';
 import { newCommand } from './new.ts';
 
-export const commands: readonly Command[] = [explainCommand, newCommand];
+export const commands: readonly Command[] = [explainCommand, checkCommand, newCommand];

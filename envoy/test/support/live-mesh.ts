@@ -21,6 +21,9 @@ export interface LiveMesh {
   /** By workload. */
   readonly services: ReadonlyMap<string, ScriptedService>;
   readonly edgePort: number;
+  readonly collectorPort: number;
+  /** The folder in which the Envoys run. */
+  readonly folder: string;
   readonly tokens: TokenMint;
   /** Bodies of what the Envoys sent to the trace collector. */
   readonly spans: Buffer[];
@@ -41,6 +44,8 @@ export interface LiveMesh {
 export interface LiveMeshOptions {
   /** Changes a bootstrap before it is used: for tests that show what would be without something. */
   readonly spoil?: (workload: string, bootstrap: string) => string;
+  /** Called before the Envoys start, with where the sockets will be. */
+  readonly before?: (socketOf: LiveMesh['socketOf']) => Promise<unknown>;
 }
 
 export async function startMesh(contract: ContractUnderTest, options: LiveMeshOptions = {}): Promise<LiveMesh> {
@@ -72,6 +77,7 @@ export async function startMesh(contract: ContractUnderTest, options: LiveMeshOp
     }
     const edgePort = await freePort();
     writeBootstraps(contract, state, { '8080': edgePort, '4318': collector.port }, options);
+    await options.before?.(socketOf);
     const binary = await envoyBinary();
     for (const workload of workloads) processes.set(workload, startEnvoy(binary, state, workload));
     const admin = (workload: string, path: string) => {
@@ -82,6 +88,8 @@ export async function startMesh(contract: ContractUnderTest, options: LiveMeshOp
     return {
       services,
       edgePort,
+      collectorPort: collector.port,
+      folder: state,
       tokens,
       spans,
       socketOf,
