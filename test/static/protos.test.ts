@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeThirdPartyProtos } from '../../dev/src/third-party-protos.ts';
+import { baseOfThisBranch } from './support/base.ts';
 import { content, run } from './support/run.ts';
 import { root } from './support/sources.ts';
 
@@ -39,17 +40,6 @@ describe('buf breaking', () => {
     expect(said).toContain('burst');
   });
 });
-
-/** The commit that this one is to be compatible with: main as the origin has it, else the local one, else the last commit. */
-function baseOfThisBranch(): string | undefined {
-  for (const name of ['origin/main', 'main', 'HEAD']) {
-    const { status, said } = run('git', ['rev-parse', '--verify', '--quiet', `${name}^{commit}`]);
-    if (status !== 0) continue;
-    const protos = run('git', ['ls-tree', '-r', '--name-only', said, '--', 'proto']).said;
-    return protos.includes('.proto') ? said : undefined;
-  }
-  return undefined;
-}
 
 /** An image of the protos of a commit, with today's third-party protos: those are in no commit. */
 function imageOf(commit: string, name: string): string {

@@ -42,9 +42,10 @@ export const callTimesAreInRange: Check = (contract) =>
     ),
   );
 
+/** An options.proto from before this option leaves it out of the value. */
 export const callFailuresAreAnswered: Check = (contract) =>
   governedMethods(contract).flatMap((method) =>
-    [...method.policy.calls.entries()].flatMap(([index, { rpc, background, onFailure }]) => {
+    [...method.policy.calls.entries()].flatMap(([index, { rpc, background, onFailure = 0 }]) => {
       const at = ['calls', index, 'onFailure'];
       if (onFailures[onFailure] === undefined) {
         const message = `${method.fullName}: ${onFailure} is no answer to a failure of ${rpc}`;

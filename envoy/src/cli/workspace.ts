@@ -31,14 +31,15 @@ export const workspaceOptions = {
 
 /** Reads the contract of `folder`. Throws a UsageError or a ContractError. */
 export function readWorkspace(folder: string, args: Arguments): Workspace {
-  const config = configured(folder, args);
+  const config = configuredFor(folder, args);
   const { topologies: path, sourceRoot } = config.options;
   const topologies = topologiesOf(folder, path);
   const understood = understand({ ...buildDescriptors(folder, config.inputs), sourceRoot, topologies });
   return { ...understood, folder, config, topologies };
 }
 
-function configured(folder: string, args: Arguments): GenerateConfig {
+/** What buf.gen.yaml says of the compiler, with what the arguments say over it. */
+export function configuredFor(folder: string, args: Arguments): GenerateConfig {
   const config = readGenerateConfig(folder);
   const inputs = args.texts('input');
   return {
@@ -52,7 +53,8 @@ function configured(folder: string, args: Arguments): GenerateConfig {
   };
 }
 
-function topologiesOf(folder: string, path: string | undefined): TopologyFile[] {
+/** The topologies of a folder, by the names that messages give them. Throws a UsageError when they cannot be read. */
+export function topologiesOf(folder: string, path: string | undefined): TopologyFile[] {
   if (path === undefined) return [];
   try {
     return topologyFiles(resolve(folder, path)).map((topology) => ({

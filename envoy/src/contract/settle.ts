@@ -54,7 +54,7 @@ function settleMethod(method: GovernedMethod): Method {
     retry: settleRetry(policy.retry),
     exposure: (exposures[policy.exposure] ?? unsettled(method, 'exposure')) satisfies Exposure,
     scopes: policy.scopes,
-    calls: policy.calls.map(({ rpc, maxTimes, parallel, background, onFailure }) => {
+    calls: policy.calls.map(({ rpc, maxTimes, parallel, background, onFailure = 0 }) => {
       const answer = onFailures[onFailure] ?? unsettled(method, 'calls.on_failure');
       return { rpc, maxTimes: maxTimes || 1, parallel, background, onFailure: answer };
     }),
