@@ -60,10 +60,12 @@ async function measure({ ways, node }: Fleet): Promise<Row[]> {
   }));
 }
 
-async function turn({ load, envoys }: Way, node: number, rate: number): Promise<Sample> {
+async function turn({ name, load, envoys }: Way, node: number, rate: number): Promise<Sample> {
   const pids = [...envoys, node];
   const before = pids.map(cpuMs);
-  const took = await load.run(rate, turnMs);
+  const took = await load.run(rate, turnMs).catch((error) => {
+    throw new Error(`"${name}" at ${rate} calls a second`, { cause: error });
+  });
   const [...used] = pids.map((pid, index) => ((cpuMs(pid) - (before[index] ?? 0)) * 1000) / took.length);
   const ofNode = used.pop() ?? Number.NaN;
   const [caller = 0, callee = 0] = used;

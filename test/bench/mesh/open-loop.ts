@@ -68,7 +68,7 @@ export class OpenLoop {
     clearTimeout(late);
     this.failed += failures.length;
     if (failures.length > took.length * mostFailures)
-      throw new Error(`${failures.length} calls failed`, { cause: failures[0] });
+      throw new Error(`${failures.length} of ${calls.length} calls failed`, { cause: failures[0] });
     return took;
   }
 }
