@@ -1,4 +1,5 @@
 /** `npm start` on the project's Node: starts the mesh, places one order, says what there is to try, and stops on Ctrl-C. */
+import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { readArguments, type StartArguments, usage } from './arguments.ts';
 import { Failure, messageOf } from './failure.ts';
@@ -6,11 +7,12 @@ import { memoryUse } from './memory.ts';
 import { type Mesh, startMesh } from './mesh.ts';
 import { placeOrder } from './order.ts';
 import { grpcurlLines, hopTree, orderTable } from './order-report.ts';
-import { defaultStateFolder } from './paths.ts';
+import { checkout, defaultStateFolder } from './paths.ts';
 import { defaultPorts, type PortName } from './ports.ts';
 import { type Progress, terminalProgress } from './progress.ts';
 import { resetState } from './reset.ts';
 import { seed } from './seed.ts';
+import { writeThirdPartyProtos } from './third-party-protos.ts';
 import { userCollector } from './workloads.ts';
 
 const customer = 'developer';
@@ -47,6 +49,8 @@ async function start(options: StartArguments, progress: Progress, stopping: Stop
   const started = performance.now();
   const stateFolder = defaultStateFolder();
   if (options.reset) await progress.step('Reset', () => resetState(stateFolder));
+  // For who asks the running mesh with weft, or edits a contract: buf reads the contracts with these beside them.
+  writeThirdPartyProtos(join(checkout, '.weft', 'proto'));
   const mesh = await startMesh({ stateFolder, ports: options.ports, progress, signal: stopping.signal });
   stopping.onForce = () => mesh.abort();
   try {

@@ -40,8 +40,17 @@ function buildImage(folder: string, input: string): Uint8Array {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new UsageError(missing ? 'buf is not on the path; run weft by npx' : `buf build: ${error.message}`);
   }
-  if (status !== 0) throw new UsageError(`\`buf build ${input}\` fails:\n${stderr.toString().trim()}`);
+  if (status !== 0) throw new UsageError(`\`buf build ${input}\` fails:\n${beginningOf(stderr.toString().trim())}`);
   return stdout;
+}
+
+/** Lines that are told; an import that is missing makes hundreds. */
+const mostLines = 10;
+
+function beginningOf(text: string): string {
+  const lines = text.split('\n');
+  const more = lines.length - mostLines;
+  return more > 0 ? [...lines.slice(0, mostLines), `and ${more} more`].join('\n') : text;
 }
 
 // buf.alpha.image.v1: FileDescriptorProto's field 8042 is buf's extension, whose field 1 says `is_import`.

@@ -1,6 +1,6 @@
 /** Asks an Envoy for the bootstrap that it runs with. */
 import { request } from 'node:http';
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { configDumpPath } from '../blocks/process.ts';
 import type { Address } from '../topology/topology.ts';
 
@@ -21,9 +21,17 @@ export async function liveBootstrap(admin: Address, folder: string): Promise<unk
   return bootstrap;
 }
 
+/** Paths of sockets are cut off after some hundred bytes, and folders of checkouts are long. */
+function shortest(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.length < path.length ? fromHere : path;
+}
+
 function ask(admin: Address, folder: string): Promise<{ status: number; body: string }> {
   const to =
-    admin.kind === 'unix' ? { socketPath: resolve(folder, admin.path) } : { host: admin.host, port: admin.port };
+    admin.kind === 'unix'
+      ? { socketPath: shortest(resolve(folder, admin.path)) }
+      : { host: admin.host, port: admin.port };
   return new Promise((done, fail) => {
     const call = request({ ...to, path: configDumpPath, agent: false, timeout: patienceMs }, (response) => {
       const chunks: Buffer[] = [];
