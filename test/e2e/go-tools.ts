@@ -13,11 +13,13 @@ export const run = promisify(execFile);
 export const root = join(import.meta.dirname, '..', '..');
 export const binFolder = join(root, '.weft', 'bin');
 
-/** Where the tools come from, by name. */
+/** Where the tools come from, by name; before it what `go install` is told besides. */
 const TOOLS = {
   grpcurl: 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3',
   'protoc-gen-go': 'google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11',
   'protoc-gen-connect-go': 'connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.19.1',
+  // Without the service discovery of every cloud it is built in a third of the time.
+  promtool: '-tags=remove_all_sd github.com/prometheus/prometheus/cmd/promtool@v0.316.0',
 } as const;
 
 /** The path of a program, or undefined where there is neither it nor Go to build it. */
@@ -28,7 +30,9 @@ export async function goTool(name: keyof typeof TOOLS): Promise<string | undefin
   }
   if (!(await hasGo())) return undefined;
   await mkdir(binFolder, { recursive: true });
-  await run('go', ['install', TOOLS[name]], { env: { ...process.env, GOBIN: binFolder, GOFLAGS: '-mod=mod' } });
+  await run('go', ['install', ...TOOLS[name].split(' ')], {
+    env: { ...process.env, GOBIN: binFolder, GOFLAGS: '-mod=mod' },
+  });
   return join(binFolder, name);
 }
 
