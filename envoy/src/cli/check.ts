@@ -90,6 +90,8 @@ function tell(findings: readonly Finding[], args: Arguments, terminal: Terminal)
   }
   for (const finding of findings) terminal.out(findingInWords(finding));
   const equal = findings.filter(isEqual).length;
+  const moved = findings.flatMap(({ differences }) => differences).find(({ path }) => path.endsWith('.port_value'));
+  if (moved) terminal.out(`For a mesh that was started on other ports: --port ${moved.compiled}=${moved.live}\n`);
   terminal.out(`${equal} of ${findings.length} Envoys have what the contract compiles to.\n`);
 }
 

@@ -60,6 +60,7 @@ describe('a mesh of what the contract compiles to', () => {
     );
     expect(status).toBe(1);
     expect(stdout).toContain('edge: one difference');
+    expect(stdout).toContain(`started on other ports: --port 8080=${mesh.edgePort}\n`);
     expect(stdout).toMatch(/listeners\[edge\]\.address\.socket_address\.port_value\n +contract +8080\n +live +\d+\n/);
   });
 
