@@ -55,10 +55,15 @@ export function calleeCluster(
           max_requests: 16_384,
           max_connections: 1024,
           max_pending_requests: 16_384,
-          retry_budget: noted('At most a fifth of the calls are retries; a dying replica may briefly need more.', {
-            budget_percent: { value: 20 },
-            min_retry_concurrency: 64,
-          }),
+          // At most p of the calls under way are retries, so an outage multiplies the load by at most 1 + p / (1 - p): 1.18. The
+          // minimum is for callers with few calls under way, who could else repeat nothing when a replica dies; what it adds is little.
+          retry_budget: noted(
+            'Retries are at most a share of the calls under way, so that they do not make an outage worse.',
+            {
+              budget_percent: { value: 15 },
+              min_retry_concurrency: 8,
+            },
+          ),
           track_remaining: true,
         },
       ],

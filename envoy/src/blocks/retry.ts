@@ -26,7 +26,8 @@ export function retryPolicy({ retry }: Pick<Method, 'retry'>): BlockMap {
     num_retries: (retry?.maxAttempts ?? triesBeforeItBegan) - 1,
     per_try_timeout: retry?.perTryTimeoutMs === undefined ? undefined : seconds(retry.perTryTimeoutMs),
     retry_back_off: { base_interval: '0.025s', max_interval: '0.25s' },
-    host_selection_retry_max_attempts: 3,
+    // A replica that is gone has the fewest requests, so it is drawn again and again: three times in four, of two.
+    host_selection_retry_max_attempts: 20,
     retry_host_predicate: [
       extension(
         'retry_host_predicates.previous_hosts',

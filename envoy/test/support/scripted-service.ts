@@ -79,6 +79,10 @@ export class ScriptedService {
     if (verb === 'hang-first' && tries <= Number(count)) return;
     if (verb === 'hold') await delay(Number(count));
     if (verb === 'fail-first' && tries <= Number(count)) return fail(stream, isJson, status);
+    if (verb === 'fail-after') {
+      await delay(Number(count));
+      return fail(stream, isJson, status);
+    }
     if (verb === 'fail-late') return failLate(stream);
     if (verb === 'refuse-big' && body.length > 4 * 1024 * 1024) return fail(stream, isJson, '8');
     if (verb === 'send-big') return reply(stream, Buffer.alloc(Number(count)));
