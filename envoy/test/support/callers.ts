@@ -1,6 +1,5 @@
 /** Callers as Connect's own libraries are, so that what they get is what a real client gets: gRPC, Connect and gRPC-Web on one connection. */
 import { createConnection, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import {
   create,
   type DescMethod,
@@ -15,7 +14,7 @@ import {
   createGrpcWebTransport,
   Http2SessionManager,
 } from '@connectrpc/connect-node';
-import type { ClientIdentity } from './grpc-client.ts';
+import { type ClientIdentity, mutualTls } from './grpc-client.ts';
 
 export type Protocol = 'grpc' | 'connect' | 'grpc-web';
 
@@ -65,16 +64,7 @@ export class Caller {
 
   /** mTLS to a Unix socket, as a caller's sidecar speaks to a callee's. */
   static overTls(path: string, authority: string, identity: ClientIdentity): Caller {
-    const socket = () =>
-      connectTls({
-        path,
-        ALPNProtocols: ['h2'],
-        cert: identity.certificate,
-        key: identity.privateKey,
-        ca: identity.trusted,
-        checkServerIdentity: () => undefined, // SPIFFE ids are no host names.
-      });
-    return new Caller(`https://${authority}`, socket);
+    return new Caller(`https://${authority}`, () => mutualTls(path, identity));
   }
 
   /** Calls an RPC with an empty message; of a stream all messages are read. Never rejects. */

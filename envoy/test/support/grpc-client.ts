@@ -1,7 +1,7 @@
 /** A gRPC client that shows everything that came back, over a Unix socket, TCP, or mTLS. */
 import { type ClientHttp2Session, connect, type OutgoingHttpHeaders } from 'node:http2';
 import { createConnection } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { frame, messagesOf, readText, textMessage } from './wire.ts';
 
 export interface Answer {
@@ -29,6 +29,17 @@ export interface ClientIdentity {
   readonly trusted: string;
 }
 
+/** A connection to a sidecar's listener for callers, as the sidecar of that identity makes it. */
+export const mutualTls = (path: string, identity: ClientIdentity): TLSSocket =>
+  connectTls({
+    path,
+    ALPNProtocols: ['h2'],
+    cert: identity.certificate,
+    key: identity.privateKey,
+    ca: identity.trusted,
+    checkServerIdentity: () => undefined, // SPIFFE ids are no host names.
+  });
+
 export class GrpcClient {
   readonly #session: ClientHttp2Session;
 
@@ -49,16 +60,7 @@ export class GrpcClient {
 
   /** mTLS to a Unix socket, as a caller's sidecar speaks to a callee's. */
   static overTls(path: string, authority: string, identity: ClientIdentity): GrpcClient {
-    const socket = () =>
-      connectTls({
-        path,
-        ALPNProtocols: ['h2'],
-        cert: identity.certificate,
-        key: identity.privateKey,
-        ca: identity.trusted,
-        checkServerIdentity: () => undefined, // SPIFFE ids are no host names.
-      });
-    return new GrpcClient(connect(`https://${authority}`, { createConnection: socket }));
+    return new GrpcClient(connect(`https://${authority}`, { createConnection: () => mutualTls(path, identity) }));
   }
 
   /** Makes one call. Rejects when the connection fails or the stream is reset. */
