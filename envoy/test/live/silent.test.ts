@@ -2,8 +2,15 @@
  * What `envoy --mode validate` passes over in silence is looked for in every generated bootstrap, by closed lists; and each look is
  * shown to find what it is for, on a spoilt copy.
  */
-import { describe, expect, test } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { ensureCertificates } from '../../../dev/src/certificates.ts';
+import { envoyBinary } from '../../../dev/src/envoy-binary.ts';
+import { TokenMint } from '../../../dev/src/tokens.ts';
 import { type ContractUnderTest, exampleContract, ownContract } from '../support/contract-under-test.ts';
 import { bootstrapsOf } from '../support/live-mesh.ts';
 
@@ -73,6 +80,14 @@ function silentFaults(text: string, contract: ContractUnderTest): string[] {
 describe.each([exampleContract, ownContract].map((of) => [of().name, of] as const))('%s', (_, of) => {
   const contract = of();
   const bootstraps = bootstrapsOf(contract);
+  let state: string;
+  beforeAll(async () => {
+    state = mkdtempSync(join(tmpdir(), 'weft-silent-'));
+    for (const folder of ['run', 'logs']) mkdirSync(join(state, folder));
+    await ensureCertificates(state, ['edge', ...contract.workloads]);
+    await TokenMint.open(state);
+  });
+  afterAll(() => rmSync(state, { recursive: true, force: true }));
 
   test.each([...bootstraps.keys()])('nothing silent in the bootstrap of %s', (workload) => {
     expect(silentFaults(bootstraps.get(workload) ?? '', contract)).toEqual([]);
@@ -87,9 +102,16 @@ describe.each([exampleContract, ownContract].map((of) => [of().name, of] as cons
     ['a cluster', /cluster: otlp/, 'cluster: oltp'],
     ['a bucket', /max_tokens: \d+/, 'max_tokens: 0'],
     ['an attribute', /connection\.uri_san_peer_certificate/, 'connection.uri_san_peer'],
-  ])('%s that is spoilt is found', (_name, pattern, spoilt) => {
+  ])('%s that is spoilt passes Envoy, and is found here', async (_name, pattern, spoilt) => {
     const found = [...bootstraps.values()].filter((text) => pattern.test(text));
     expect(found).not.toEqual([]);
-    for (const text of found) expect(silentFaults(text.replace(pattern, spoilt as string), contract)).not.toEqual([]);
+    const copies = found.map((text) => text.replace(pattern, spoilt as string));
+    for (const copy of copies) expect(silentFaults(copy, contract)).not.toEqual([]);
+    writeFileSync(join(state, 'spoilt.yaml'), copies[0] ?? '');
+    const envoy = spawnSync(await envoyBinary(), ['--mode', 'validate', '-c', 'spoilt.yaml'], {
+      cwd: state,
+      encoding: 'utf8',
+    });
+    expect(envoy.status, envoy.stderr).toBe(0);
   });
 });
