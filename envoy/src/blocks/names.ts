@@ -28,5 +28,5 @@ export const claimsHeader = 'x-weft-claims';
 /** The trace of a response, as the edge tells it to clients. */
 export const traceHeader = 'x-weft-trace-id';
 
-/** `spiffe://weft.local/inventory`. */
+/** `spiffe://weft.local/shelf`. */
 export const spiffeId = (trustDomain: string, workload: string): string => `spiffe://${trustDomain}/${workload}`;
