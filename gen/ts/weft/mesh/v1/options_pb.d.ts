@@ -371,7 +371,7 @@ export enum RetryCode {
   DEADLINE_EXCEEDED = 3,
 
   /**
-   * INTERNAL (13).
+   * INTERNAL (13). Over Connect also UNKNOWN and DATA_LOSS: the three share its HTTP status, which is all that Envoy sees.
    *
    * @generated from enum value: RETRY_CODE_INTERNAL = 4;
    */
