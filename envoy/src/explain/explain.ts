@@ -50,8 +50,8 @@ export function declarationsOf(
     method.calls.flatMap((call, index) => {
       if (call.rpc !== rpc) return [];
       const at = declared.methods.get(method.fullName)?.locate(['calls', index]) ?? method.position;
-      const { maxTimes, parallel, background } = call;
-      return [{ rpc: method.fullName, at, maxTimes, parallel, background }];
+      const { maxTimes, parallel, background, onFailure } = call;
+      return [{ rpc: method.fullName, at, maxTimes, parallel, background, onFailure }];
     }),
   );
 }

@@ -1,4 +1,5 @@
 /** What `weft explain` answers, as data: the shape of its `--json`, and what its text is rendered from. */
+import type { OnFailure } from '../contract/contract.ts';
 import type { Position } from '../contract/position.ts';
 import type { Fragment } from './fragments.ts';
 
@@ -32,6 +33,8 @@ export interface Declaration {
   readonly maxTimes: number;
   readonly parallel: boolean;
   readonly background: boolean;
+  /** What the caller answers when the call fails. */
+  readonly onFailure: OnFailure;
 }
 
 /** Why a call is refused, and what to do. */

@@ -29,9 +29,10 @@ export function renderExplanation(explanation: Explanation, style: Style): strin
   ].join('\n');
 }
 
-function declarationLines({ rpc, at, maxTimes, parallel, background }: Declaration, paint: Paint): string[] {
+function declarationLines({ rpc, at, maxTimes, parallel, background, onFailure }: Declaration, paint: Paint): string[] {
   const often = maxTimes === 1 ? 'once' : `up to ${maxTimes} times${parallel ? ', in parallel' : ', in sequence'}`;
-  const when = background ? `${often}, in the background` : often;
+  const without = onFailure === 'DEGRADE' ? `${often}; it answers without it when it fails` : often;
+  const when = background ? `${often}, in the background` : without;
   return [...wrapped('declared    ', `by ${rpc}, ${when}`), paint.faint(`${margin}${formatPosition(at)}`)];
 }
 
