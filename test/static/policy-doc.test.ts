@@ -24,7 +24,7 @@ beforeAll(() => {
 function rowsOf(heading: string): Map<string, string[]> {
   const [, section = ''] = page.split(new RegExp(`^#+ ${heading}\\b.*$`, 'm'));
   const [text = ''] = section.split(/^#/m);
-  const rows = [...text.matchAll(/^\| `([^`]+)` \|(.*)\|$/gm)];
+  const rows = [...text.matchAll(/^\| `([^`]+)` +\|(.*)\|$/gm)];
   return new Map(rows.map(([, name = '', cells = '']) => [name, cells.split(' | ').map((cell) => cell.trim())]));
 }
 
