@@ -24,6 +24,7 @@ import {
 import { objectiveIsMeasurable } from './objective.ts';
 import {
   everyMethodHasPolicy,
+  everyServiceHasPackage,
   everyServiceHasPolicy,
   serviceLimitsAreInRange,
   workloadsCanBeNamed,
@@ -33,6 +34,7 @@ import { perTryTimeoutFits, retryAttemptsAreInRange, retryCodesAreVisible, retry
 import { retriesAreAtOneHop, triesOfAPathAreFew } from './retry-path.ts';
 
 const checks: readonly Check[] = [
+  everyServiceHasPackage,
   everyServiceHasPolicy,
   everyMethodHasPolicy,
   workloadsCanBeNamed,

@@ -12,6 +12,17 @@ export const everyServiceHasPolicy: Check = ({ services }) =>
       mend: 'Add `option (weft.mesh.v1.service) = {workload: "..."};` to the service',
     }));
 
+/** Statistics, pages of the reference and generated imports are named by it. */
+export const everyServiceHasPackage: Check = ({ services }) =>
+  services
+    .filter(({ desc }) => desc.file.proto.package === '')
+    .map(({ desc, position }) => ({
+      at: position,
+      rule: 'package',
+      message: `${desc.typeName} is in no package`,
+      mend: 'Add `package some.pkg.v1;` to the file',
+    }));
+
 export const everyMethodHasPolicy: Check = ({ methods }) =>
   [...methods.values()]
     .filter(({ policy }) => !policy)

@@ -26,6 +26,13 @@ export function readTopology({ name, file, text }: TopologyFile, problems: Probl
   }
   const root = new Section(document.contents, name, source);
   const trustDomain = root.text('trust_domain');
+  if (trustDomain !== '' && !trustDomainPattern.test(trustDomain)) {
+    root.problem(
+      root.nodeOf('trust_domain'),
+      `"${trustDomain}" is no trust domain`,
+      'Use lower-case letters, digits and any of . _ -',
+    );
+  }
   const mentioned: Mention[] = [];
   const placeOf = readPlaces(root, mentioned);
   const canaries: Topology['canaries'] = root.has('canaries')
@@ -55,6 +62,17 @@ export function readTopology({ name, file, text }: TopologyFile, problems: Probl
     canaries,
     mentioned,
   };
+}
+
+/** https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#21-trust-domain */
+const trustDomainPattern = /^[a-z0-9._-]{1,255}$/;
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text, 'u') instanceof RegExp;
+  } catch {
+    return false;
+  }
 }
 
 type Mention = Topology['mentioned'][number];
@@ -101,6 +119,10 @@ function readEdge(section: Section, admin: Address): Edge {
     ? { workload: section.text('reflection'), at: section.positionOf('reflection') }
     : undefined;
   const corsOrigins = section.texts('cors_origins');
+  for (const origin of corsOrigins.filter((text) => !isPattern(text))) {
+    const mend = 'Write one that matches the whole Origin header';
+    section.problem(section.nodeOf('cors_origins'), `"${origin}" of cors_origins is no regular expression`, mend);
+  }
   const token = section.section('token');
   const edge = {
     listen,

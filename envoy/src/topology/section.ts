@@ -67,6 +67,11 @@ export class Section {
     return new Section(this.#take(key), `${this.#name}.${key}`, this.#source);
   }
 
+  /** What stands at `key`, for `problem`. */
+  nodeOf(key: string): unknown {
+    return this.#map?.get(key, true);
+  }
+
   positionOf(key: string): Position {
     return this.#position(this.#map?.get(key, true));
   }
