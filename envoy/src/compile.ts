@@ -12,6 +12,7 @@ import { readContract } from './contract/read.ts';
 import { settle } from './contract/settle.ts';
 import { renderDashboards } from './dashboards/render.ts';
 import { renderExposedServices } from './exposed-services.ts';
+import { InputError } from './input-error.ts';
 import type { OutputFile } from './output.ts';
 import { renderPolicyTable } from './policy-table.ts';
 import { renderReference } from './reference/render.ts';
@@ -66,7 +67,7 @@ export interface Understood {
 /** Compiles a contract. Throws one ContractError with all problems at once. */
 export function compile(input: Input): OutputFile[] {
   const { declared, contract, meshes } = understand(input);
-  return [
+  return atOnePathEach([
     ...(input.policyTable ? [{ name: input.policyTable, content: renderPolicyTable(contract) }] : []),
     ...(input.exposedServices
       ? [{ name: input.exposedServices, content: renderExposedServices(input.exposedServices, { ...input, contract }) }]
@@ -76,7 +77,16 @@ export function compile(input: Input): OutputFile[] {
     ...(input.reference ? renderReference(input.reference, { ...input, declared, contract }) : []),
     ...(input.alerts ? renderAlerts(input.alerts, { declared, contract }) : []),
     ...(input.dashboards ? renderDashboards(input.dashboards, { declared, contract }) : []),
-  ];
+  ]);
+}
+
+/** Two outputs at one path would be half written: buf keeps one of them. */
+function atOnePathEach(files: OutputFile[]): OutputFile[] {
+  const names = files.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined)
+    throw new InputError(`two outputs would be written to ${twice}. Give each option another path`);
+  return files;
 }
 
 /** Everything before rendering. Throws one ContractError with all problems at once. */

@@ -37,13 +37,13 @@ const names: Readonly<Record<string, keyof PluginOptions>> = {
 export function parseOptions(parameter: string): PluginOptions {
   const options: Partial<Record<keyof PluginOptions, string>> = {};
   for (const part of parameter.split(',').filter((text) => text !== '')) {
-    const [name = '', value = ''] = part.split('=', 2);
-    const key = names[name];
+    const [, name = '', value = ''] = /^([^=]*)=(.*[^/])\/?$/.exec(part) ?? [];
+    const key = Object.hasOwn(names, name) ? names[name] : undefined;
     if (!key || value === '') {
       throw new InputError(`"${part}" is no option; there are ${Object.keys(names).join(', ')}, each with =value`);
     }
     if (options[key] !== undefined) throw new InputError(`option ${name} is set twice`);
-    options[key] = value.replace(/\/$/, '');
+    options[key] = value;
   }
   const { sourceRoot = '', topologies, policyTable, exposedServices, serviceConfig, reference } = options;
   const { alerts, dashboards } = options;

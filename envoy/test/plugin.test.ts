@@ -85,6 +85,13 @@ describe('one clear message', () => {
     ['an option that there is not', () => configure('topology=x'), '"topology=x" is no option; there are source_root'],
     ['an option without a value', () => configure('topologies='), '"topologies=" is no option'],
     ['an option twice', () => configure('policy_table=a.ts,policy_table=b.ts'), 'option policy_table is set twice'],
+    ['an option of every object', () => configure('constructor=x'), '"constructor=x" is no option'],
+    ['an option that is but a slash', () => configure('reference=/'), '"reference=/" is no option'],
+    [
+      'two outputs at one path',
+      () => configure('policy_table=a.ts,exposed_services=a.ts'),
+      'two outputs would be written to a.ts. Give each option another path',
+    ],
     ['no folder of topologies', () => configure('topologies=nowhere'), 'nowhere does not exist. Topologies are read'],
     ['an empty folder of topologies', () => configure('topologies=proto'), 'proto holds no topology'],
     [

@@ -8,6 +8,7 @@ import {
   chain,
   here,
   last,
+  messages,
   middle,
   ok,
   publicOk,
@@ -137,6 +138,14 @@ const brokenCases: Case[] = [
     'a retry with an optional request id',
     service(rpc(`${ok}\nretry: {max_attempts: 2} !`, 'Do', '(OptionalId) returns (Response)')),
     'request_id',
+  ),
+  ...['AbsentId', 'ChosenId', 'IgnoredId', 'FlagId'].map((request) =>
+    broken(
+      'unsafe-retry',
+      `a retry with a request id that validation lets pass: ${request}`,
+      service(rpc(`${ok}\nretry: {max_attempts: 2} !`, 'Do', `(${request}) returns (Response)`)),
+      'request_id',
+    ),
   ),
   ...['0', '1', '5'].map((attempts) =>
     broken(
@@ -403,14 +412,6 @@ const goodCases: Readonly<Record<string, string>> = {
   'a service without RPCs': service(''),
 };
 
-const messages = `
-message Request {}
-message Response {}
-message OptionalId { string request_id = 1 [(buf.validate.field).string.max_len = 40]; }
-message RequiredId { string request_id = 1 [(buf.validate.field).required = true]; }
-message LongId { string request_id = 1 [(buf.validate.field).string.min_len = 1]; }
-message UuidId { string request_id = 1 [(buf.validate.field).string.uuid = true]; }
-`;
 const head = (name: string): string =>
   `syntax = "proto3"; package ${name}; import "buf/validate/validate.proto"; import "weft/mesh/v1/options.proto";\n`;
 

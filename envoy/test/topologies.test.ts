@@ -53,6 +53,16 @@ describe('refused', () => {
       'test.edge has no key "trusted_proxys"',
     ],
     [
+      'a part of a connection',
+      () => replaced('max_connections: 4096', 'max_connections: 100.5'),
+      'is not a whole number from 1 to 1000000',
+    ],
+    [
+      'a part of a millisecond',
+      () => added(`tighten:\n  ${shelf}/GetBook: {deadline_ms: 999.5}`),
+      'is not a whole number from 1 to 300000',
+    ],
+    [
       'a trust domain that no SPIFFE id can have',
       () => replaced('trust_domain: weft.local', 'trust_domain: we ft/local'),
       '"we ft/local" is no trust domain',

@@ -139,7 +139,7 @@ test('every key of a topology has a row, and none that is not read', () => {
   const folder = join(root, 'envoy/src/topology');
   const texts = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8').replaceAll(/^ \*.*$/gm, ''));
   const read = texts.flatMap((text) => [
-    ...text.matchAll(/\b(?:text|texts|number|optionalNumber|section|has|address)\(\s*'([a-z_]+)'/g),
+    ...text.matchAll(/\b(?:text|texts|number|whole|optionalWhole|section|has|address)\(\s*'([a-z_]+)'/g),
   ]);
   const keys = [...new Set(read.map(([, key = '']) => key))].sort();
   const named = [...rowsOf('Topologies').keys()].flatMap((path) => path.split('.'));

@@ -23,6 +23,7 @@ import {
 } from './exposure.ts';
 import { objectiveIsMeasurable } from './objective.ts';
 import {
+  builtinServicesAreLeftAlone,
   everyMethodHasPolicy,
   everyServiceHasPackage,
   everyServiceHasPolicy,
@@ -35,6 +36,7 @@ import { retriesAreAtOneHop, triesOfAPathAreFew } from './retry-path.ts';
 
 const checks: readonly Check[] = [
   everyServiceHasPackage,
+  builtinServicesAreLeftAlone,
   everyServiceHasPolicy,
   everyMethodHasPolicy,
   workloadsCanBeNamed,

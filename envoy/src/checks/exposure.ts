@@ -67,7 +67,7 @@ export const publicMutationIsDecided: Check = (contract) =>
   governedMethods(contract).flatMap((method) => {
     const decision = method.policy.publicMutationDecision.trim();
     const isPublicMutation = exposureOf(method) === 'PUBLIC' && method.desc.idempotency !== Idempotency.NO_SIDE_EFFECTS;
-    if (isPublicMutation && decision === '') {
+    if (isPublicMutation && !/\p{L}/u.test(decision)) {
       const message = `${method.fullName} is PUBLIC and may change state, and nothing says why that is right`;
       const mend = 'Add `public_mutation_decision: "..."`, or set `idempotency_level` to NO_SIDE_EFFECTS';
       return [problemAt(method, ['exposure'], 'public-mutation', message, mend)];

@@ -23,6 +23,17 @@ export const everyServiceHasPackage: Check = ({ services }) =>
       mend: 'Add `package some.pkg.v1;` to the file',
     }));
 
+/** The sidecars answer for these themselves, whatever a contract would say. */
+export const builtinServicesAreLeftAlone: Check = ({ services }) =>
+  services
+    .filter(({ desc }) => /^grpc\.(health|reflection)\./.test(desc.typeName))
+    .map(({ desc, position }) => ({
+      at: position,
+      rule: 'package',
+      message: `${desc.typeName} is a service of every server`,
+      mend: 'Leave it out of the contract: health and reflection are there without it',
+    }));
+
 export const everyMethodHasPolicy: Check = ({ methods }) =>
   [...methods.values()]
     .filter(({ policy }) => !policy)

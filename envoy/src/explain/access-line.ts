@@ -38,11 +38,16 @@ export function readAccessLine(text: string): AccessLine | undefined {
   try {
     const value: unknown = JSON.parse(text.slice(start, end + 1));
     const isOurs = typeof value === 'object' && value !== null && telling.some((key) => key in value);
-    return isOurs ? (value as AccessLine) : undefined;
+    return isOurs && hasPlainFields(value) ? (value as AccessLine) : undefined;
   } catch {
     return undefined;
   }
 }
+
+/** Whether the fields that are judged are texts, as an Envoy writes them. */
+const hasPlainFields = (line: object): boolean =>
+  texts.every((key) => !(key in line) || typeof Reflect.get(line, key) === 'string');
+const texts = [...telling, 'grpc', 'route', 'peer', 'timeout', 'upstream', 'upstream_failure', 'tls_failure', 'trace'];
 
 /** Whether a response flag is set. */
 export const hasFlag = ({ flags }: AccessLine, flag: string): boolean => (flags ?? '').split(',').includes(flag);

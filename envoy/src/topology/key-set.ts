@@ -34,7 +34,7 @@ const forAddresses = ['jwks_refresh_seconds', 'jwks_trusted_ca'];
 /** The key set that `token` names. `admin` is the edge's admin socket, beside which it serves a file to itself. */
 export function readKeySet(token: Section, admin: Address): KeySet {
   const text = token.text('jwks');
-  const refreshSeconds = token.optionalNumber('jwks_refresh_seconds', 1, 3600) ?? defaultRefreshSeconds;
+  const refreshSeconds = token.optionalWhole('jwks_refresh_seconds', 1, 3600) ?? defaultRefreshSeconds;
   const trustedCa = token.has('jwks_trusted_ca') ? token.text('jwks_trusted_ca') : systemTrust;
   if (!text.includes('://')) {
     for (const key of forAddresses) {

@@ -45,8 +45,8 @@ export function readTopology({ name, file, text }: TopologyFile, problems: Probl
   const samplePercent = tracing.number('sample_percent', 0, 100);
   tracing.end();
   const limits = root.section('limits');
-  const maxConnections = limits.number('max_connections', 1, 1_000_000);
-  const maxHeapMb = limits.number('max_heap_mb', 64, 65_536);
+  const maxConnections = limits.whole('max_connections', 1, 1_000_000);
+  const maxHeapMb = limits.whole('max_heap_mb', 64, 65_536);
   limits.end();
   const tighten = root.has('tighten') ? readTightenings(root.section('tighten')) : [];
   root.end();
@@ -114,7 +114,7 @@ function readPlace(own: Section, common: Section): Place {
 
 function readEdge(section: Section, admin: Address): Edge {
   const listen = readAddress(section, 'listen', section.text('listen'));
-  const trustedProxies = section.number('trusted_proxies', 0, 10);
+  const trustedProxies = section.whole('trusted_proxies', 0, 10);
   const reflection = section.has('reflection')
     ? { workload: section.text('reflection'), at: section.positionOf('reflection') }
     : undefined;
@@ -142,9 +142,9 @@ function readTightenings(section: Section): Tightening[] {
     const tightening = {
       at: section.positionOf(subject),
       subject,
-      deadlineMs: entry.optionalNumber('deadline_ms', 1, 300_000),
-      requestsPerSecond: entry.optionalNumber('requests_per_second', 1, 1_000_000),
-      maxConcurrentRequests: entry.optionalNumber('max_concurrent_requests', 1, 10_000),
+      deadlineMs: entry.optionalWhole('deadline_ms', 1, 300_000),
+      requestsPerSecond: entry.optionalWhole('requests_per_second', 1, 1_000_000),
+      maxConcurrentRequests: entry.optionalWhole('max_concurrent_requests', 1, 10_000),
     };
     entry.end();
     return tightening;

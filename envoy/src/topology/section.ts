@@ -58,9 +58,20 @@ export class Section {
     return least;
   }
 
-  /** As `number`; undefined when the key is not there. */
-  optionalNumber(key: string, least: number, most: number): number | undefined {
-    return this.has(key) ? this.number(key, least, most) : undefined;
+  /** A whole number from `least` to `most`, both included. */
+  whole(key: string, least: number, most: number): number {
+    const node = this.#map?.get(key, true);
+    if (isScalar(node) && typeof node.value === 'number' && !Number.isInteger(node.value)) {
+      this.#take(key);
+      this.#mistyped(node, key, `a whole number from ${least} to ${most}`);
+      return least;
+    }
+    return this.number(key, least, most);
+  }
+
+  /** As `whole`; undefined when the key is not there. */
+  optionalWhole(key: string, least: number, most: number): number | undefined {
+    return this.has(key) ? this.whole(key, least, most) : undefined;
   }
 
   section(key: string): Section {

@@ -226,7 +226,7 @@ describe('limits', () => {
   test('of concurrency', async () => {
     const calls = () =>
       Promise.all(
-        Array.from({ length: 12 }, () => mesh.callerAtDesk().call({ rpc: `${shelf}/GetBook`, script: 'hold:400' })),
+        Array.from({ length: 12 }, () => mesh.callerAtDesk().call({ rpc: `${shelf}/LendBook`, script: 'hold:1500' })),
       );
     const verdict = await judge(await lineOf('shelf', refused, calls));
     expect(verdict).toMatchObject({ rule: 'concurrency limit', why: expect.stringContaining('the 4 requests') });

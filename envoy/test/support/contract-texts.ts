@@ -37,3 +37,17 @@ export const chain = (
     service(safeRpc(third), 'Last', 'last'),
   ].join('\n');
 };
+
+/** Requests of all kinds that tests need, for the end of a file. */
+export const messages = `
+message Request {}
+message Response {}
+message OptionalId { string request_id = 1 [(buf.validate.field).string.max_len = 40]; }
+message AbsentId { optional string request_id = 1 [(buf.validate.field).string.min_len = 1]; }
+message ChosenId { oneof id { string request_id = 1 [(buf.validate.field).string.uuid = true]; } }
+message IgnoredId { string request_id = 1 [(buf.validate.field) = {string: {min_len: 1} ignore: IGNORE_IF_ZERO_VALUE}]; }
+message FlagId { bool request_id = 1 [(buf.validate.field).required = true]; }
+message RequiredId { string request_id = 1 [(buf.validate.field).required = true]; }
+message LongId { string request_id = 1 [(buf.validate.field).string.min_len = 1]; }
+message UuidId { string request_id = 1 [(buf.validate.field).string.uuid = true]; }
+`;
