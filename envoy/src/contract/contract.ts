@@ -35,6 +35,8 @@ export interface Method {
   readonly position: Position;
   /** Whether `idempotency_level` says that it may be repeated. */
   readonly idempotent: boolean;
+  /** Whether `idempotency_level` says that it changes nothing. */
+  readonly readOnly: boolean;
   readonly limits: UnaryLimits | StreamLimits;
   readonly retry: Retry | undefined;
   readonly exposure: Exposure;

@@ -50,6 +50,7 @@ function settleMethod(method: GovernedMethod): Method {
     comment: method.comment,
     position: method.position,
     idempotent: method.desc.idempotency !== Idempotency.IDEMPOTENCY_UNKNOWN,
+    readOnly: method.desc.idempotency === Idempotency.NO_SIDE_EFFECTS,
     limits: settleLimits(method),
     retry: settleRetry(policy.retry),
     exposure: (exposures[policy.exposure] ?? unsettled(method, 'exposure')) satisfies Exposure,

@@ -46,6 +46,12 @@ function compareEntry(rpc: string, was: Call | undefined, { by, call, at }: Entr
     const text = `is called up to ${call.maxTimes} times by one ${by}, and was up to ${was.maxTimes}`;
     changes.push({ kind, subject: rpc, text, at });
   }
+  if (was.background !== call.background) {
+    const text = call.background
+      ? `is called in the background of ${by} only`
+      : `is waited for by ${by}, and was called in its background`;
+    changes.push({ kind: call.background ? 'not-waited-for' : 'waited-for', subject: rpc, text, at });
+  }
   if (was.onFailure !== call.onFailure) {
     const degrades = call.onFailure === 'DEGRADE';
     const text = degrades

@@ -57,6 +57,13 @@ const repeatable: Rule = ({ idempotent: from }, { idempotent: to }) => {
     : [['not-repeatable', 'may no longer be repeated by its callers: its idempotency_level is gone']];
 };
 
+const effects: Rule = ({ readOnly: from }, { readOnly: to }) => {
+  if (from === to) return [];
+  return to
+    ? [['changes-nothing', 'has no side effects, by its idempotency_level']]
+    : [['may-change-state', 'may change state: its idempotency_level no longer says that it has no side effects']];
+};
+
 const retry: Rule = ({ retry: from }, { retry: to }) => {
   if (!from && !to) return [];
   if (!from) return [['became-retryable', `is tried up to ${to?.maxAttempts} times on ${to?.codes.join(', ')}`]];
@@ -110,6 +117,17 @@ const objective: Rule = ({ objective: from }, { objective: to }) => {
 const decision: Rule = ({ publicMutationDecision: from }, { publicMutationDecision: to }) =>
   from === to || from === '' || to === '' ? [] : [['decision-reworded', 'gives another reason for being public']];
 
-const rules: readonly Rule[] = [workload, exposure, scopes, limits, repeatable, retry, rate, objective, decision];
+const rules: readonly Rule[] = [
+  workload,
+  exposure,
+  scopes,
+  limits,
+  repeatable,
+  effects,
+  retry,
+  rate,
+  objective,
+  decision,
+];
 
 const without = <T>(list: readonly T[], others: readonly T[]): T[] => list.filter((entry) => !others.includes(entry));

@@ -212,6 +212,25 @@ const cases: Case[] = [
   ),
 ];
 
+cases.push(
+  replaced(
+    'waited-for',
+    'not-waited-for',
+    desk,
+    'rpc: "acme.shelf.v1.ShelfService/WatchBooks"\n        background: true',
+    'rpc: "acme.shelf.v1.ShelfService/WatchBooks"',
+    'is waited for by acme.desk.v1.DeskService/OrderBook',
+  ),
+  replaced(
+    'changes-nothing',
+    'may-change-state',
+    lobby,
+    '    option (weft.mesh.v1.method)',
+    '    option idempotency_level = NO_SIDE_EFFECTS;\n    option (weft.mesh.v1.method)',
+    'has no side effects',
+  ),
+);
+
 describe('told, there and back', () => {
   test.each(cases)('$kind', async ({ kind, back, path, from, to, says }) => {
     repository.edit(path, from, to);
