@@ -1,16 +1,15 @@
 /** `weft diff`: what changed in promises since a commit. */
 import type { Mesh } from '../bootstrap/mesh.ts';
-import { type Understood, understand } from '../compile.ts';
+import type { Understood } from '../compile.ts';
 import { formatPosition } from '../contract/position.ts';
 import { type Change, type Danger, dangerOf, sortChanges } from '../diff/change.ts';
 import { compareContracts } from '../diff/contracts.ts';
 import { compareTopologies } from '../diff/topologies.ts';
 import { type Command, UsageError } from './command.ts';
-import { buildDescriptors } from './descriptors.ts';
 import type { GenerateConfig } from './generate-config.ts';
 import { type Paint, paint, wrapped } from './layout.ts';
 import { atRevision } from './revision.ts';
-import { configuredFor, readWorkspace, topologiesOf, workspaceOptions } from './workspace.ts';
+import { configuredFor, readWorkspace, understandFolder, workspaceOptions } from './workspace.ts';
 
 const exitCodes: Readonly<Record<Danger, number>> = { neutral: 0, loosening: 3, breaking: 4 };
 const dangers = ['breaking', 'loosening', 'neutral'] as const;
@@ -52,11 +51,10 @@ function compare(before: Side, after: Side): Change[] {
 }
 
 /** The contract of a commit, read as buf.gen.yaml says now. */
-function understandRevision(folder: string, revision: string, { inputs, options }: GenerateConfig): Understood {
-  const { topologies: path, sourceRoot } = options;
-  return atRevision(folder, revision, path === undefined ? inputs : [...inputs, path], (there) =>
-    understand({ ...buildDescriptors(there, inputs), sourceRoot, topologies: topologiesOf(there, path) }),
-  );
+function understandRevision(folder: string, revision: string, config: GenerateConfig): Understood {
+  const { inputs, options } = config;
+  const paths = options.topologies === undefined ? inputs : [...inputs, options.topologies];
+  return atRevision(folder, revision, paths, (there) => understandFolder(there, config));
 }
 
 const inJson = (changes: readonly Change[]): string =>

@@ -32,10 +32,16 @@ export const workspaceOptions = {
 /** Reads the contract of `folder`. Throws a UsageError or a ContractError. */
 export function readWorkspace(folder: string, args: Arguments): Workspace {
   const config = configuredFor(folder, args);
-  const { topologies: path, sourceRoot } = config.options;
+  return { ...understandFolder(folder, config), folder, config };
+}
+
+/** The contract whose files stand below `folder`, read as `config` says. Throws a UsageError or a ContractError. */
+export function understandFolder(
+  folder: string,
+  { inputs, options: { topologies: path, sourceRoot } }: GenerateConfig,
+): Understood & Pick<Workspace, 'topologies'> {
   const topologies = topologiesOf(folder, path);
-  const understood = understand({ ...buildDescriptors(folder, config.inputs), sourceRoot, topologies });
-  return { ...understood, folder, config, topologies };
+  return { ...understand({ ...buildDescriptors(folder, inputs), sourceRoot, topologies }), topologies };
 }
 
 /** What buf.gen.yaml says of the compiler, with what the arguments say over it. */
@@ -54,7 +60,7 @@ export function configuredFor(folder: string, args: Arguments): GenerateConfig {
 }
 
 /** The topologies of a folder, by the names that messages give them. Throws a UsageError when they cannot be read. */
-export function topologiesOf(folder: string, path: string | undefined): TopologyFile[] {
+function topologiesOf(folder: string, path: string | undefined): TopologyFile[] {
   if (path === undefined) return [];
   try {
     return topologyFiles(resolve(folder, path)).map((topology) => ({
