@@ -1,5 +1,7 @@
 /** The shape of a command of `weft`, and what it is given. A command is one file beside this one, listed in commands.ts. */
 
+import { InputError } from '../input-error.ts';
+
 /** One option of a command, as `parseArgs` of node:util takes it and as `--help` prints it. */
 export interface Option {
   readonly type: 'string' | 'boolean';
@@ -52,6 +54,4 @@ export interface Command {
 }
 
 /** A question that cannot be answered as it was asked. Its message tells how to ask. Exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+export class UsageError extends InputError {}

@@ -42,7 +42,7 @@ async function runCommand(command: Command, argv: readonly string[], terminal: T
     }
     return await command.run(args, terminal);
   } catch (error) {
-    if (error instanceof UsageError || error instanceof InputError) {
+    if (error instanceof InputError) {
       terminal.error(`weft ${command.name}: ${error.message}\n`);
       return 2;
     }
