@@ -2,10 +2,12 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { MeshService as weft_console_v1_MeshService } from './console/v1/mesh_service_pb.js';
 import { AvailabilityService as weft_inventory_v1_AvailabilityService } from './inventory/v1/availability_service_pb.js';
+import { CountService as weft_inventory_v1_CountService } from './inventory/v1/count_service_pb.js';
 import { ItemService as weft_inventory_v1_ItemService } from './inventory/v1/item_service_pb.js';
 import { LocationService as weft_inventory_v1_LocationService } from './inventory/v1/location_service_pb.js';
 import { ReservationService as weft_inventory_v1_ReservationService } from './inventory/v1/reservation_service_pb.js';
 import { StockService as weft_inventory_v1_StockService } from './inventory/v1/stock_service_pb.js';
+import { TransferService as weft_inventory_v1_TransferService } from './inventory/v1/transfer_service_pb.js';
 import { PriceService as weft_pricing_v1_PriceService } from './pricing/v1/price_service_pb.js';
 import { QuoteService as weft_pricing_v1_QuoteService } from './pricing/v1/quote_service_pb.js';
 import { TaxService as weft_pricing_v1_TaxService } from './pricing/v1/tax_service_pb.js';
@@ -17,10 +19,12 @@ import { ShipmentService as weft_shipping_v1_ShipmentService } from './shipping/
 export const exposedServices: readonly DescService[] = [
   weft_console_v1_MeshService,
   weft_inventory_v1_AvailabilityService,
+  weft_inventory_v1_CountService,
   weft_inventory_v1_ItemService,
   weft_inventory_v1_LocationService,
   weft_inventory_v1_ReservationService,
   weft_inventory_v1_StockService,
+  weft_inventory_v1_TransferService,
   weft_pricing_v1_PriceService,
   weft_pricing_v1_QuoteService,
   weft_pricing_v1_TaxService,

@@ -45,7 +45,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/availability_service.proto:18
+  // proto/weft/inventory/v1/availability_service.proto:19
   'weft.inventory.v1.AvailabilityService/BatchGetAvailability': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -55,12 +55,62 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/availability_service.proto:46
+  // proto/weft/inventory/v1/availability_service.proto:47
   'weft.inventory.v1.AvailabilityService/WatchAvailability': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 1800000 },
     exposure: 'PUBLIC',
     scopes: [],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/count_service.proto:23
+  'weft.inventory.v1.CountService/CreateCount': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/count_service.proto:47
+  'weft.inventory.v1.CountService/SubmitCount': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/count_service.proto:68
+  'weft.inventory.v1.CountService/ApproveCount': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/count_service.proto:85
+  'weft.inventory.v1.CountService/GetCount': {
+    workload: 'inventory',
+    deadlineMs: 1000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:read', 'stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/count_service.proto:105
+  'weft.inventory.v1.CountService/ListCounts': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:read', 'stock:write'],
     calls: [],
     idempotent: true,
   },
@@ -94,7 +144,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/item_service.proto:96
+  // proto/weft/inventory/v1/item_service.proto:98
   'weft.inventory.v1.ItemService/CreateItem': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -104,7 +154,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/item_service.proto:118
+  // proto/weft/inventory/v1/item_service.proto:123
   'weft.inventory.v1.ItemService/UpdateItem': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -114,7 +164,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/item_service.proto:139
+  // proto/weft/inventory/v1/item_service.proto:145
   'weft.inventory.v1.ItemService/DeleteItem': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -124,7 +174,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/item_service.proto:159
+  // proto/weft/inventory/v1/item_service.proto:166
   'weft.inventory.v1.ItemService/UndeleteItem': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -134,7 +184,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/item_service.proto:180
+  // proto/weft/inventory/v1/item_service.proto:187
   'weft.inventory.v1.ItemService/WatchItems': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 3600000 },
@@ -193,7 +243,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:24
+  // proto/weft/inventory/v1/reservation_service.proto:26
   'weft.inventory.v1.ReservationService/PlanSourcing': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -203,7 +253,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:50
+  // proto/weft/inventory/v1/reservation_service.proto:53
   'weft.inventory.v1.ReservationService/CreateReservation': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -213,7 +263,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:67
+  // proto/weft/inventory/v1/reservation_service.proto:70
   'weft.inventory.v1.ReservationService/GetReservation': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -223,7 +273,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:82
+  // proto/weft/inventory/v1/reservation_service.proto:85
   'weft.inventory.v1.ReservationService/ExtendReservation': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -233,7 +283,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:97
+  // proto/weft/inventory/v1/reservation_service.proto:100
   'weft.inventory.v1.ReservationService/ConfirmReservation': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -243,7 +293,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:112
+  // proto/weft/inventory/v1/reservation_service.proto:115
   'weft.inventory.v1.ReservationService/ReleaseReservation': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -253,7 +303,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:126
+  // proto/weft/inventory/v1/reservation_service.proto:134
   'weft.inventory.v1.ReservationService/CommitReservation': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -263,7 +313,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:138
+  // proto/weft/inventory/v1/reservation_service.proto:146
   'weft.inventory.v1.ReservationService/ListReservations': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -273,7 +323,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/reservation_service.proto:161
+  // proto/weft/inventory/v1/reservation_service.proto:169
   'weft.inventory.v1.ReservationService/WatchReservations': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 3600000 },
@@ -302,7 +352,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:67
+  // proto/weft/inventory/v1/stock_service.proto:71
   'weft.inventory.v1.StockService/AdjustStock': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -312,7 +362,27 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:95
+  // proto/weft/inventory/v1/stock_service.proto:97
+  'weft.inventory.v1.StockService/SetStock': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/stock_service.proto:124
+  'weft.inventory.v1.StockService/MoveStock': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/stock_service.proto:156
   'weft.inventory.v1.StockService/ImportStock': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 30000, maxDurationMs: 600000 },
@@ -321,7 +391,27 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:114
+  // proto/weft/inventory/v1/stock_service.proto:175
+  'weft.inventory.v1.StockService/GetStockImport': {
+    workload: 'inventory',
+    deadlineMs: 1000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/stock_service.proto:193
+  'weft.inventory.v1.StockService/ReconcileStock': {
+    workload: 'inventory',
+    deadlineMs: 10000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:read', 'stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/stock_service.proto:213
   'weft.inventory.v1.StockService/ListLedgerEntries': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -331,10 +421,70 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:137
+  // proto/weft/inventory/v1/stock_service.proto:236
   'weft.inventory.v1.StockService/WatchStockLevels': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 3600000 },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:read', 'stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/transfer_service.proto:28
+  'weft.inventory.v1.TransferService/CreateTransfer': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/transfer_service.proto:50
+  'weft.inventory.v1.TransferService/ShipTransfer': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/transfer_service.proto:72
+  'weft.inventory.v1.TransferService/ReceiveTransfer': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/transfer_service.proto:92
+  'weft.inventory.v1.TransferService/CancelTransfer': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/transfer_service.proto:109
+  'weft.inventory.v1.TransferService/GetTransfer': {
+    workload: 'inventory',
+    deadlineMs: 1000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
+    exposure: 'AUTHENTICATED',
+    scopes: ['stock:read', 'stock:write'],
+    calls: [],
+    idempotent: true,
+  },
+  // proto/weft/inventory/v1/transfer_service.proto:129
+  'weft.inventory.v1.TransferService/ListTransfers': {
+    workload: 'inventory',
+    deadlineMs: 2000,
+    retry: { maxAttempts: 3, codes: ['UNAVAILABLE'] },
     exposure: 'AUTHENTICATED',
     scopes: ['stock:read', 'stock:write'],
     calls: [],

@@ -165,6 +165,98 @@ export const catalogue = {
     'Fewer units are available than asked for.',
     'Ask for at most what is available, or for a partial reservation.',
   ),
+  ITEM_IN_KIT: entry(
+    FailedPrecondition,
+    'A kit that is not deleted has the item as a component.',
+    'Delete the kit or change its components first.',
+  ),
+  ITEM_HOLDS_STOCK: entry(
+    FailedPrecondition,
+    'The item has stock, so how its stock is kept cannot change.',
+    'Book the stock out first, or create another item.',
+  ),
+  KIT_INVALID: entry(
+    InvalidArgument,
+    "A kit's components do not exist, repeat, or nest too deep.",
+    'Name items that exist, each once; a component may be a kit whose own components are none.',
+  ),
+  KIT_HAS_NO_STOCK: entry(FailedPrecondition, 'A kit has no stock of its own.', 'Name its components instead.'),
+  STOCK_POLICY_INVALID: entry(
+    InvalidArgument,
+    'How the item is kept in stock contradicts itself.',
+    'Correct the fields on kits, lots and being out of stock that the message names.',
+  ),
+  LOCATION_DEACTIVATED: entry(
+    FailedPrecondition,
+    'The location is out of use.',
+    'Name another, or take it into use again.',
+  ),
+  STOCK_CHANGED: entry(
+    Aborted,
+    'Other units are on hand than expected.',
+    'Read the level again and decide anew; the metadata has what is on hand.',
+  ),
+  STOCK_MOVE_INVALID: entry(
+    InvalidArgument,
+    'Units cannot move between these states.',
+    'Name two different states; nothing becomes incoming again.',
+  ),
+  LOT_REQUIRED: entry(
+    InvalidArgument,
+    'The item is kept by lot.',
+    'Name the lot, and its expiry with its first units.',
+  ),
+  LOT_UNEXPECTED: entry(InvalidArgument, 'The item is not kept by lot.', 'Leave the lot out.'),
+  LOT_NOT_FOUND: entry(NotFound, 'The item has no such lot.', 'Check the lot; the stock level lists what there is.'),
+  LOT_EXPIRY_MISMATCH: entry(
+    FailedPrecondition,
+    'The lot is known with another expiry.',
+    'Check the lot and its expiry, or leave the expiry out.',
+  ),
+  LOT_EXPIRED: entry(
+    FailedPrecondition,
+    'The lot has expired.',
+    'Release the reservation and reserve again from a lot that has not.',
+  ),
+  IMPORT_NOT_FOUND: entry(NotFound, 'You began no import with this request_id.', 'Check the request_id.'),
+  TRANSFER_NOT_FOUND: entry(NotFound, 'No transfer has this id.', 'Check the id.'),
+  TRANSFER_STATE: entry(
+    FailedPrecondition,
+    'The transfer is in a state that does not allow this.',
+    'Read the transfer; its state says what is still possible.',
+  ),
+  TRANSFER_LINES_INVALID: entry(
+    InvalidArgument,
+    'The lines or the locations of the transfer contradict each other.',
+    'Name two locations, and each item and lot once.',
+  ),
+  TRANSFER_EXCEEDED: entry(
+    FailedPrecondition,
+    'More units are named than are on the way.',
+    'Receive what was shipped; book what came beyond it with AdjustStock.',
+  ),
+  COUNT_NOT_FOUND: entry(NotFound, 'No count has this id.', 'Check the id.'),
+  COUNT_STATE: entry(
+    FailedPrecondition,
+    'The count is in a state that does not allow this.',
+    'Read the count; its state says what is still possible.',
+  ),
+  COUNT_LINE_INVALID: entry(
+    InvalidArgument,
+    'A counted line does not belong to the count.',
+    'Name items of the count, each once, counted after it was opened.',
+  ),
+  COMMIT_EXCEEDS_RESERVATION: entry(
+    FailedPrecondition,
+    'More units are named than remain of the reservation.',
+    'Read the reservation; its allocations say what remains.',
+  ),
+  BACKORDER_PENDING: entry(
+    FailedPrecondition,
+    'Units are backordered and have not come in yet.',
+    'Commit what has come in, or wait.',
+  ),
+  ITEM_NOT_RELEASED: entry(FailedPrecondition, 'A preordered item is not out yet.', 'Commit after its release time.'),
   RESERVATION_NOT_FOUND: entry(NotFound, 'No reservation has this id.', 'Check the id.'),
   RESERVATION_EXPIRED: entry(FailedPrecondition, 'The reservation has expired.', 'Reserve again.'),
   RESERVATION_STATE: entry(

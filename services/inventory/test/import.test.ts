@@ -55,6 +55,7 @@ test('sets what is on hand and what is kept back, and books the difference', asy
   expect(await importStock(second)).toMatchObject({ changedCount: 2n, unchangedCount: 0n });
   const { ledgerEntries } = await inventory.stock.listLedgerEntries({ sku: a });
   expect(ledgerEntries.map(({ onHandDelta, reason, source }) => [onHandDelta, reason, source]).slice(0, 1)).toEqual([
+    [0n, StockReason.IMPORTED, id],
     [-6n, StockReason.IMPORTED, id],
   ]);
   // Safety alone is no booking.

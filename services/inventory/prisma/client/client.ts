@@ -49,6 +49,11 @@ export { Prisma }
  */
 export type Item = Prisma.ItemModel
 /**
+ * Model KitComponent
+ * One part of a kit. In SQL: a kit is no component of itself; circles and depth are the service's to refuse.
+ */
+export type KitComponent = Prisma.KitComponentModel
+/**
  * Model Location
  * A place that holds stock. Removed when it is deleted; its ledger stays.
  */
@@ -56,10 +61,22 @@ export type Location = Prisma.LocationModel
 /**
  * Model Stock
  * The units of one item at one location. `reserved` counts the allocations of held and confirmed reservations, also of holds
- * that ran out and were not tidied yet; the view stock_now shows it without those.
- * In SQL: nothing negative, on_hand >= reserved + unavailable, on_hand <= 10^12.
+ * that ran out and were not tidied yet; the view stock_now shows it without those, and with the free units of expired lots.
+ * In SQL: unavailable = damaged + quality_control, nothing negative, on_hand >= reserved - backordered + unavailable, on_hand <=
+ * 10^12; a trigger that tells low stock.
  */
 export type Stock = Prisma.StockModel
+/**
+ * Model Lot
+ * A lot of an item, wherever its units are.
+ */
+export type Lot = Prisma.LotModel
+/**
+ * Model LotStock
+ * The units of one lot at one location: of an item that is kept by lot, its rows add up to the row of `stock`, whose lock is theirs.
+ * In SQL: nothing negative, on_hand >= reserved + damaged + quality_control.
+ */
+export type LotStock = Prisma.LotStockModel
 /**
  * Model LedgerEntry
  * One booking. In SQL: a trigger refuses every change and removal, so that each balance stays the sum of its ledger.
@@ -73,7 +90,9 @@ export type LedgerEntry = Prisma.LedgerEntryModel
 export type Reservation = Prisma.ReservationModel
 /**
  * Model Allocation
- * Units of one item at one location that a reservation holds or held. Never changed.
+ * Units of one item at one location that a reservation holds or held. Its quantity never changes; how many of them are backordered
+ * falls as goods come in, how many are committed rises as they leave.
+ * In SQL: quantity > 0, backordered_quantity + committed_quantity <= quantity; an index on who waits for goods.
  */
 export type Allocation = Prisma.AllocationModel
 /**
@@ -81,6 +100,31 @@ export type Allocation = Prisma.AllocationModel
  * What a partial reservation could not set aside. Never changed.
  */
 export type Shortage = Prisma.ShortageModel
+/**
+ * Model StockImport
+ * How far an import of stock has come. Kept as long as its idempotency keys.
+ */
+export type StockImport = Prisma.StockImportModel
+/**
+ * Model Transfer
+ * Goods on their way between two locations. `state` is the number of weft.inventory.v1.TransferState.
+ */
+export type Transfer = Prisma.TransferModel
+/**
+ * Model TransferLine
+ * What is transferred of one item or lot. In SQL: what was accepted, rejected and returned is never more than the quantity.
+ */
+export type TransferLine = Prisma.TransferLineModel
+/**
+ * Model Count
+ * A cycle count. `state` is the number of weft.inventory.v1.CountState.
+ */
+export type Count = Prisma.CountModel
+/**
+ * Model CountLine
+ * What was counted of one item or lot, and what the books had at that time.
+ */
+export type CountLine = Prisma.CountLineModel
 /**
  * Model IdempotencyKey
  * Answers by the caller's key. Written by runtime/src/data/idempotency.ts.

@@ -8,8 +8,8 @@ import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
-import { reservationChange, stockChange } from '../changes.ts';
-import { levelOf, STOCK_COLUMNS, type StockRow } from '../stock/level.ts';
+import { reservationChange } from '../changes.ts';
+import { post } from '../stock/ledger.ts';
 import { giveBack, lockStock } from '../stock/lock.ts';
 import { readReservation } from './reservation.ts';
 
@@ -103,24 +103,29 @@ export async function commit(tx: Sql, reservationId: string, actor: string): Pro
   return reservation;
 }
 
-/** Takes the units off what is on hand and off what is reserved, and writes the ledger, in one statement. */
+/** Takes the units off what is on hand and off what is reserved. */
 async function ship(tx: Sql, reservationId: string, actor: string): Promise<void> {
-  const { rows } = await tx.query<StockRow>({
-    name: 'stock_ship',
+  const { rows } = await tx.query<{ sku: string; location_id: string; lot_id: string; quantity: bigint }>({
+    name: 'allocations_ship',
     text: `
-      WITH shipped AS (
-        UPDATE stock s SET on_hand = s.on_hand - a.quantity, reserved = s.reserved - a.quantity, update_time = now()
-        FROM allocations a
-        WHERE a.reservation_id = $1::uuid AND s.sku = a.sku AND s.location_id = a.location_id
-        RETURNING ${STOCK_COLUMNS}, a.quantity
-      ), booked AS (
-        INSERT INTO ledger_entries (sku, location_id, on_hand_delta, on_hand_after, reason, source, actor)
-        SELECT sku, location_id, -quantity, on_hand, $2, ($1::uuid)::text, $3 FROM shipped
+      WITH left_now AS MATERIALIZED (
+        SELECT reservation_id, sku, location_id, lot_id, quantity - committed_quantity AS quantity
+        FROM allocations WHERE reservation_id = $1 AND quantity > committed_quantity
       )
-      SELECT * FROM shipped`,
-    values: [reservationId, StockReason.SHIPPED, actor],
+      UPDATE allocations a SET committed_quantity = a.committed_quantity + n.quantity
+      FROM left_now n
+      WHERE a.reservation_id = n.reservation_id AND a.sku = n.sku AND a.location_id = n.location_id AND a.lot_id = n.lot_id
+      RETURNING a.sku, a.location_id, a.lot_id, n.quantity`,
+    values: [reservationId],
   });
-  await append(tx, rows.map(levelOf).map(stockChange));
+  const postings = rows.map((row) => ({
+    sku: row.sku,
+    locationId: row.location_id,
+    lotId: row.lot_id,
+    onHand: -row.quantity,
+    reserved: -row.quantity,
+  }));
+  await post(tx, postings, { reason: StockReason.SHIPPED, source: reservationId, actor });
 }
 
 /** Locks, in order, the stock that a reservation holds. What it holds never changes, so it may be read beforehand. */

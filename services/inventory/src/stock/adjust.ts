@@ -8,11 +8,9 @@ import {
   type AdjustStockResponse,
   AdjustStockResponseSchema,
 } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
-import { stockChange } from '../changes.ts';
-import { book } from './ledger.ts';
+import { post } from './ledger.ts';
 import { type Level, levelMessage, MAX_UNITS, removable } from './level.ts';
 import { lockStock } from './lock.ts';
 import { ensureStock, holdItems, holdLocations } from './references.ts';
@@ -33,9 +31,7 @@ export async function adjust(tx: Sql, request: AdjustStockRequest, actor: string
     throw new Error(`the stock row of ${sku} at ${locationId} vanished under its location's lock`);
   }
   checkDelta(level, delta);
-  const setting = { sku, locationId, onHand: level.onHand + delta, safety: level.safety };
-  const { levels: after, entries } = await book(tx, [setting], { reason, source, actor });
-  await append(tx, after.map(stockChange));
+  const { levels: after, entries } = await post(tx, [{ sku, locationId, onHand: delta }], { reason, source, actor });
   return create(AdjustStockResponseSchema, {
     ...(after[0] === undefined ? {} : { stockLevel: levelMessage(after[0]) }),
     ...(entries[0] === undefined ? {} : { ledgerEntry: entries[0] }),

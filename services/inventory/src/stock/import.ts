@@ -7,14 +7,12 @@ import {
   type ImportStockRequest,
   StockReason,
 } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import type { Reason } from '@weft/runtime/errors/catalogue';
-import { stockChange } from '../changes.ts';
-import { book } from './ledger.ts';
-import type { Level } from './level.ts';
-import { levelKey, lockStock } from './lock.ts';
-import { ensureStock, holdItems, holdLocations } from './references.ts';
+import { post } from './ledger.ts';
+import { type Level, levelKey, unavailable } from './level.ts';
+import { lockStock } from './lock.ts';
+import { ensureStock, type HeldItem, type HeldLocation, holdItems, holdLocations } from './references.ts';
 
 /** What was wrong with a row. */
 export type RowError = { readonly line: bigint; readonly reason: Reason; readonly message: string };
@@ -80,7 +78,7 @@ export async function applyChunk(tx: Sql, chunk: ImportStockRequest, actor: stri
     tx,
     sound.map(({ row }) => row),
   );
-  const levels = new Map((await lockStock(tx, [...items].sort())).map((level) => [levelKey(level), level]));
+  const levels = new Map((await lockStock(tx, [...items.keys()].sort())).map((level) => [levelKey(level), level]));
   for (const { row, line } of sound) {
     const problem = checkReserved(row, levels.get(levelKey(row)));
     if (problem !== undefined) {
@@ -93,14 +91,26 @@ export async function applyChunk(tx: Sql, chunk: ImportStockRequest, actor: stri
 
   const changed = rows.map(({ row }) => row).filter((row) => differs(row, levels.get(levelKey(row))));
   const occasion = { reason: StockReason.IMPORTED, source: chunk.requestId, actor };
-  const { levels: after } = await book(tx, changed, occasion);
-  await append(tx, after.map(stockChange));
+  const postings = changed.map((row) => {
+    const level = levels.get(levelKey(row));
+    return {
+      sku: row.sku,
+      locationId: row.locationId,
+      onHand: row.onHand - (level?.onHand ?? 0n),
+      safety: row.safety - (level?.safety ?? 0n),
+    };
+  });
+  await post(tx, postings, occasion);
   return { changed: changed.length, unchanged: rows.length - changed.length };
 }
 
 type Problem = { readonly reason: Reason; readonly message: string };
 
-function checkRow(row: ImportRow, items: ReadonlySet<string>, locations: ReadonlySet<string>): Problem | undefined {
+function checkRow(
+  row: ImportRow,
+  items: ReadonlyMap<string, HeldItem>,
+  locations: ReadonlyMap<string, HeldLocation>,
+): Problem | undefined {
   if (!items.has(row.sku)) {
     return { reason: 'ITEM_NOT_FOUND', message: `no item has the SKU ${shown(row.sku)}` };
   }
@@ -125,7 +135,7 @@ function checkRepetition(earlierLine: bigint | undefined): Problem | undefined {
 }
 
 function checkReserved(row: ImportRow, level: Level | undefined): Problem | undefined {
-  const promised = level === undefined ? 0n : level.reserved + level.unavailable;
+  const promised = level === undefined ? 0n : level.reserved + unavailable(level);
   return row.onHand >= promised
     ? undefined
     : {

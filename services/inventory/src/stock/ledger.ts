@@ -1,11 +1,14 @@
 /**
- * The ledger: every change of what is on hand, with its reason. It only grows, and each balance is its sum.
+ * The ledger: every change of a balance, with its reason. It only grows, and each balance is its sum.
  */
 
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type LedgerEntry, LedgerEntrySchema, type StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
+import { stockChange } from '../changes.ts';
+import { fillBackorders } from './backorders.ts';
 import { type Level, levelOf, STOCK_COLUMNS, type StockRow } from './level.ts';
 
 /** The columns of `ledger_entries`. */
@@ -13,20 +16,32 @@ export type LedgerRow = {
   readonly ledger_entry_id: string;
   readonly sku: string;
   readonly location_id: string;
+  readonly lot_id: string;
   readonly on_hand_delta: bigint;
   readonly on_hand_after: bigint;
+  readonly damaged_delta: bigint;
+  readonly quality_control_delta: bigint;
+  readonly incoming_delta: bigint;
+  readonly safety_delta: bigint;
   readonly reason: StockReason;
   readonly source: string;
   readonly actor: string;
   readonly create_time: Date;
 };
 
-/** A level to be set. */
-export type Setting = {
+/** Units to add to the balances of one level, and of one lot of it where one is named; negative to take off. Absent ones stay. */
+export type Posting = {
   readonly sku: string;
   readonly locationId: string;
-  readonly onHand: bigint;
-  readonly safety: bigint;
+  /** Absent or empty for items that are not kept by lot, and for what is of no lot: incoming and safety. */
+  readonly lotId?: string;
+  readonly onHand?: bigint;
+  readonly damaged?: bigint;
+  readonly qualityControl?: bigint;
+  readonly incoming?: bigint;
+  readonly safety?: bigint;
+  /** Not in the ledger: what is reserved is the sum of active reservations. */
+  readonly reserved?: bigint;
 };
 
 /** Who and what is behind a booking. */
@@ -38,8 +53,13 @@ export function ledgerMessage(row: LedgerRow): LedgerEntry {
     ledgerEntryId: row.ledger_entry_id,
     sku: row.sku,
     locationId: row.location_id,
+    lotId: row.lot_id,
     onHandDelta: row.on_hand_delta,
     onHandAfter: row.on_hand_after,
+    damagedDelta: row.damaged_delta,
+    qualityControlDelta: row.quality_control_delta,
+    incomingDelta: row.incoming_delta,
+    safetyDelta: row.safety_delta,
     reason: row.reason,
     source: row.source,
     actor: row.actor,
@@ -48,53 +68,83 @@ export function ledgerMessage(row: LedgerRow): LedgerEntry {
 }
 
 /**
- * Sets levels whose rows this transaction has locked, and books the difference. A level whose `safety` alone changes has no
- * entry in the ledger.
+ * Books: adds to balances, writes one ledger entry for each posting, tells the watchers, and serves backorders from units that became free.
+ * The stock rows must exist and be locked by this transaction (stock/lock.ts), the lots of postings that name one be known
+ * (`knowLots`), and the outcome be within bounds: the caller checks and says what is wrong in its own words, the tables' CHECKs are only the
+ * backstop.
+ *
+ * @returns the levels afterwards, without lots, and the entries in the order of the postings.
  */
-export async function book(
+export async function post(
   tx: Sql,
-  settings: readonly Setting[],
+  postings: readonly Posting[],
   occasion: Occasion,
 ): Promise<{ levels: Level[]; entries: LedgerEntry[] }> {
-  if (settings.length === 0) {
+  if (postings.length === 0) {
     return { levels: [], entries: [] };
   }
-  const { rows } = await tx.query<StockRow & Partial<LedgerRow>>({
-    name: 'stock_book',
+  const column = (read: (posting: Posting) => bigint | undefined) => postings.map((posting) => read(posting) ?? 0n);
+  const { rows } = await tx.query<StockRow & LedgerRow>({
+    name: 'stock_post',
     text: `
-      WITH before AS (
-        SELECT k.sku, k.location_id, k.on_hand, k.safety, k.on_hand - s.on_hand AS delta
-        FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS k(sku, location_id, on_hand, safety)
-        JOIN stock s USING (sku, location_id)
+      WITH posting AS MATERIALIZED (
+        SELECT p.*, s.on_hand + sum(p.on_hand) OVER (PARTITION BY p.sku, p.location_id ORDER BY p.number) AS on_hand_after
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+          WITH ORDINALITY
+          AS p(sku, location_id, lot_id, on_hand, damaged, quality_control, incoming, safety, reserved, number)
+        JOIN stock s ON s.sku = p.sku AND s.location_id = p.location_id
       ), changed AS (
-        UPDATE stock s SET on_hand = before.on_hand, safety = before.safety, update_time = now()
-        FROM before WHERE s.sku = before.sku AND s.location_id = before.location_id
+        UPDATE stock s SET on_hand = s.on_hand + t.on_hand, damaged = s.damaged + t.damaged,
+          quality_control = s.quality_control + t.quality_control, incoming = s.incoming + t.incoming,
+          safety = s.safety + t.safety, reserved = s.reserved + t.reserved, update_time = now()
+        FROM (
+          SELECT sku, location_id, sum(on_hand)::bigint AS on_hand, sum(damaged)::bigint AS damaged,
+            sum(quality_control)::bigint AS quality_control, sum(incoming)::bigint AS incoming, sum(safety)::bigint AS safety,
+            sum(reserved)::bigint AS reserved
+          FROM posting GROUP BY sku, location_id) t
+        WHERE s.sku = t.sku AND s.location_id = t.location_id
         RETURNING ${STOCK_COLUMNS}
+      ), changed_lot AS (
+        UPDATE lot_stock x SET on_hand = x.on_hand + t.on_hand, damaged = x.damaged + t.damaged,
+          quality_control = x.quality_control + t.quality_control, reserved = x.reserved + t.reserved
+        FROM (
+          SELECT sku, location_id, lot_id, sum(on_hand)::bigint AS on_hand, sum(damaged)::bigint AS damaged,
+            sum(quality_control)::bigint AS quality_control, sum(reserved)::bigint AS reserved
+          FROM posting WHERE lot_id <> '' GROUP BY sku, location_id, lot_id) t
+        WHERE x.sku = t.sku AND x.location_id = t.location_id AND x.lot_id = t.lot_id
       ), booked AS (
-        INSERT INTO ledger_entries (sku, location_id, on_hand_delta, on_hand_after, reason, source, actor)
-        SELECT sku, location_id, delta, on_hand, $5, $6, $7 FROM before WHERE delta <> 0
+        INSERT INTO ledger_entries (sku, location_id, lot_id, on_hand_delta, on_hand_after, damaged_delta, quality_control_delta,
+          incoming_delta, safety_delta, reason, source, actor)
+        SELECT sku, location_id, lot_id, on_hand, on_hand_after, damaged, quality_control, incoming, safety, $10, $11, $12
+        FROM posting ORDER BY number
         RETURNING *
       )
-      SELECT s.*, b.ledger_entry_id, b.on_hand_delta, b.on_hand_after, b.reason, b.source, b.actor, b.create_time
-      FROM changed s LEFT JOIN booked b USING (sku, location_id)`,
+      SELECT s.*, b.ledger_entry_id, b.lot_id, b.on_hand_delta, b.on_hand_after, b.damaged_delta, b.quality_control_delta,
+        b.incoming_delta, b.safety_delta, b.reason, b.source, b.actor, b.create_time
+      FROM booked b JOIN changed s USING (sku, location_id)
+      ORDER BY b.ledger_entry_id`,
     values: [
-      settings.map(({ sku }) => sku),
-      settings.map(({ locationId }) => locationId),
-      settings.map(({ onHand }) => onHand),
-      settings.map(({ safety }) => safety),
+      postings.map(({ sku }) => sku),
+      postings.map(({ locationId }) => locationId),
+      postings.map(({ lotId }) => lotId ?? ''),
+      column(({ onHand }) => onHand),
+      column(({ damaged }) => damaged),
+      column(({ qualityControl }) => qualityControl),
+      column(({ incoming }) => incoming),
+      column(({ safety }) => safety),
+      column(({ reserved }) => reserved),
       occasion.reason,
       occasion.source,
       occasion.actor,
     ],
   });
-  return {
-    levels: rows.map(levelOf),
-    entries: rows.filter(isBooked).map(ledgerMessage),
-  };
-}
-
-function isBooked(row: StockRow & { readonly ledger_entry_id?: string | null }): row is StockRow & LedgerRow {
-  return typeof row.ledger_entry_id === 'string';
+  if (rows.length !== postings.length) {
+    throw new Error(`${postings.length} postings made ${rows.length} entries: a stock row is missing`);
+  }
+  const changed = new Map(rows.map((row) => [`${row.sku} ${row.location_id}`, levelOf(row)]));
+  const levels = await fillBackorders(tx, [...changed.values()]);
+  await append(tx, levels.map(stockChange));
+  return { levels, entries: rows.map(ledgerMessage) };
 }
 
 /** Up to `limit` entries of an item, a location, or both (an empty one means all), newest first: ids grow with time. */

@@ -9,12 +9,13 @@
 import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import { reservationChange, stockChange } from '../changes.ts';
-import { type Level, levelOf, STOCK_COLUMNS, type StockRow } from './level.ts';
+import { fillBackorders } from './backorders.ts';
+import { type Level, levelKey, levelOf, STOCK_COLUMNS, type StockRow } from './level.ts';
 
 /**
  * Locks the rows of these items at all locations, in order, and tidies first: holds on them that have run out become EXPIRED
  * and free their units in this very transaction. So what it returns holds until the transaction ends, and `reserved` is exactly
- * the sum of what is active.
+ * the sum of what is active. Lots are not part of it: `withLots` reads those of items that are kept by lot, once this has returned.
  *
  * The rows of other items are locked along with them when a hold that ran out spans both.
  */
@@ -74,8 +75,8 @@ async function expireDue(tx: Sql, reservationIds: readonly string[]): Promise<Le
 }
 
 /**
- * Takes the allocations of reservations out of `reserved`. The caller has just moved them to a state that holds nothing, and
- * holds the locks of their stock rows.
+ * Takes what reservations still hold out of `reserved`: what they were allocated less what has left. Others who wait for such units are
+ * served from them. The caller has just moved the reservations to a state that holds nothing, and holds the locks of their stock rows.
  *
  * @returns the levels that changed.
  */
@@ -83,22 +84,28 @@ export async function giveBack(tx: Sql, reservationIds: readonly string[]): Prom
   const { rows } = await tx.query<StockRow>({
     name: 'stock_give_back',
     text: `
-      WITH freed AS (
-        SELECT sku, location_id, sum(quantity)::bigint AS quantity
+      WITH held AS MATERIALIZED (
+        SELECT reservation_id, sku, location_id, lot_id, quantity - committed_quantity AS quantity, backordered_quantity
         FROM allocations WHERE reservation_id = ANY($1::uuid[])
-        GROUP BY sku, location_id
+      ), settled AS (
+        UPDATE allocations a SET backordered_quantity = 0
+        FROM held h
+        WHERE h.backordered_quantity > 0 AND a.reservation_id = h.reservation_id AND a.sku = h.sku
+          AND a.location_id = h.location_id AND a.lot_id = h.lot_id
+      ), freed_lots AS (
+        UPDATE lot_stock x SET reserved = x.reserved - f.quantity
+        FROM (SELECT sku, location_id, lot_id, sum(quantity)::bigint AS quantity
+          FROM held WHERE lot_id <> '' GROUP BY sku, location_id, lot_id) f
+        WHERE x.sku = f.sku AND x.location_id = f.location_id AND x.lot_id = f.lot_id
       )
-      UPDATE stock s SET reserved = s.reserved - freed.quantity, update_time = now()
-      FROM freed WHERE s.sku = freed.sku AND s.location_id = freed.location_id
+      UPDATE stock s SET reserved = s.reserved - f.quantity, backordered = s.backordered - f.backordered, update_time = now()
+      FROM (SELECT sku, location_id, sum(quantity)::bigint AS quantity, sum(backordered_quantity)::bigint AS backordered
+        FROM held GROUP BY sku, location_id) f
+      WHERE s.sku = f.sku AND s.location_id = f.location_id
       RETURNING ${STOCK_COLUMNS}`,
     values: [reservationIds],
   });
-  const levels = rows.map(levelOf);
+  const levels = await fillBackorders(tx, rows.map(levelOf));
   await append(tx, levels.map(stockChange));
   return levels;
-}
-
-/** Names a level among others: neither part can hold a space. */
-export function levelKey({ sku, locationId }: { readonly sku: string; readonly locationId: string }): string {
-  return `${sku} ${locationId}`;
 }

@@ -5,24 +5,37 @@
 
 import type { Sql } from '@weft/runtime/data/pool';
 
+/** What bookings need to know of an item. */
+export type HeldItem = { readonly isKit: boolean; readonly lotTracked: boolean };
+
 /** Of these SKUs, those of items that are not deleted. */
-export async function holdItems(tx: Sql, skus: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await tx.query<{ sku: string }>({
+export async function holdItems(tx: Sql, skus: readonly string[]): Promise<ReadonlyMap<string, HeldItem>> {
+  const { rows } = await tx.query<{ sku: string; is_kit: boolean; lot_tracked: boolean }>({
     name: 'items_hold',
-    text: 'SELECT sku FROM items WHERE sku = ANY($1::text[]) AND delete_time IS NULL ORDER BY sku FOR KEY SHARE',
+    text: `
+      SELECT sku, lot_tracked, is_kit FROM items
+      WHERE sku = ANY($1::text[]) AND delete_time IS NULL ORDER BY sku FOR KEY SHARE`,
     values: [skus],
   });
-  return new Set(rows.map((row) => row.sku));
+  return new Map(rows.map((row) => [row.sku, { isKit: row.is_kit, lotTracked: row.lot_tracked }]));
 }
 
+/** What bookings need to know of a location. */
+export type HeldLocation = { readonly deactivated: boolean };
+
 /** Of these ids, those of locations that exist. */
-export async function holdLocations(tx: Sql, locationIds: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await tx.query<{ location_id: string }>({
+export async function holdLocations(
+  tx: Sql,
+  locationIds: readonly string[],
+): Promise<ReadonlyMap<string, HeldLocation>> {
+  const { rows } = await tx.query<{ location_id: string; deactivated: boolean }>({
     name: 'locations_hold',
-    text: 'SELECT location_id FROM locations WHERE location_id = ANY($1::text[]) ORDER BY location_id FOR KEY SHARE',
+    text: `
+      SELECT location_id, deactivated FROM locations
+      WHERE location_id = ANY($1::text[]) ORDER BY location_id FOR KEY SHARE`,
     values: [locationIds],
   });
-  return new Set(rows.map((row) => row.location_id));
+  return new Map(rows.map((row) => [row.location_id, { deactivated: row.deactivated }]));
 }
 
 /** Makes the rows that are missing, in lock order, with nothing on hand. */

@@ -11,6 +11,7 @@ import {
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { actor, mutate } from '@weft/runtime/data/mutation';
 import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
+import { fail } from '@weft/runtime/errors/fail';
 import type { Database } from '../database.ts';
 import { itemNotFound, SKU_CURSOR } from '../items/item.ts';
 import { readItems } from '../items/read.ts';
@@ -55,6 +56,19 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
       mutate(pool, StockService.method.adjustStock, request, (tx) => adjust(tx, request, actor())),
 
     importStock: (chunks) => importStock(pool, chunks, actor()),
+
+    setStock: () => {
+      throw fail('UNKNOWN_RPC');
+    },
+    moveStock: () => {
+      throw fail('UNKNOWN_RPC');
+    },
+    getStockImport: () => {
+      throw fail('UNKNOWN_RPC');
+    },
+    reconcileStock: () => {
+      throw fail('UNKNOWN_RPC');
+    },
 
     async listLedgerEntries(request) {
       const page = openPage(ListLedgerEntriesRequestSchema, request, [CURSOR.uuid]);

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Bookmark } from "../../type/v1/watch_pb.js";
 
 /**
@@ -38,6 +39,20 @@ export declare type Availability = Message<"weft.inventory.v1.Availability"> & {
    * @generated from field: bool known = 3;
    */
   known: boolean;
+
+  /**
+   * Units that can be had beyond those, as a backorder or, until `release_time`, as a preorder. Capped at 100. 0 when the item's policy is to refuse.
+   *
+   * @generated from field: int32 backorder_quantity = 4;
+   */
+  backorderQuantity: number;
+
+  /**
+   * When it comes out, if that is yet to come: until then nothing of it is sent. Only of preordered items.
+   *
+   * @generated from field: google.protobuf.Timestamp release_time = 5;
+   */
+  releaseTime?: Timestamp | undefined;
 };
 
 /**

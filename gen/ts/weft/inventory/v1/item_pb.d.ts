@@ -2,7 +2,7 @@
 // @generated from file weft/inventory/v1/item.proto (package weft.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Dimensions } from "../../type/v1/dimensions_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -115,6 +115,52 @@ export declare type Item = Message<"weft.inventory.v1.Item"> & {
    * @generated from field: google.protobuf.Timestamp delete_time = 14;
    */
   deleteTime?: Timestamp | undefined;
+
+  /**
+   * The unit that quantities of it count, by its code in UN/ECE Recommendation 20: `C62` a piece, `KGM` a kilogram, `MTR` a metre.
+   * Empty means pieces.
+   *
+   * @generated from field: string unit_code = 15;
+   */
+  unitCode: string;
+
+  /**
+   * What one unit consists of, when it is a kit: sold as one, kept in stock as its components. Empty for everything else. A component may
+   * be a kit itself, whose components then are not. As many kits are available as the scarcest component allows.
+   *
+   * @generated from field: repeated weft.inventory.v1.KitComponent components = 16;
+   */
+  components: KitComponent[];
+
+  /**
+   * What happens to demand that the stock cannot meet.
+   *
+   * @generated from field: weft.inventory.v1.OutOfStockPolicy out_of_stock_policy = 17;
+   */
+  outOfStockPolicy: OutOfStockPolicy;
+
+  /**
+   * Units that may be promised beyond what is in stock, over all locations and at any time. At least 1 with BACKORDER and PREORDER, 0
+   * otherwise.
+   *
+   * @generated from field: int64 backorder_limit = 18;
+   */
+  backorderLimit: bigint;
+
+  /**
+   * When a preordered item comes out: until then it is reserved and not sent, from then on the policy is DENY. Set with PREORDER only.
+   *
+   * @generated from field: google.protobuf.Timestamp release_time = 19;
+   */
+  releaseTime?: Timestamp | undefined;
+
+  /**
+   * Whether its stock is kept by lot, each with its expiry, the first to expire leaving first. Changes only while nothing is in stock. Neither
+   * a kit nor what is backordered is kept by lot.
+   *
+   * @generated from field: bool lot_tracked = 20;
+   */
+  lotTracked: boolean;
 };
 
 /**
@@ -122,4 +168,71 @@ export declare type Item = Message<"weft.inventory.v1.Item"> & {
  * Use `create(ItemSchema)` to create a new message.
  */
 export declare const ItemSchema: GenMessage<Item>;
+
+/**
+ * One part of a kit.
+ *
+ * @generated from message weft.inventory.v1.KitComponent
+ */
+export declare type KitComponent = Message<"weft.inventory.v1.KitComponent"> & {
+  /**
+   * SKU of the part, each once in a kit.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * Units of it in one kit.
+   *
+   * @generated from field: int64 quantity = 2;
+   */
+  quantity: bigint;
+};
+
+/**
+ * Describes the message weft.inventory.v1.KitComponent.
+ * Use `create(KitComponentSchema)` to create a new message.
+ */
+export declare const KitComponentSchema: GenMessage<KitComponent>;
+
+/**
+ * What happens to demand that the stock cannot meet.
+ *
+ * @generated from enum weft.inventory.v1.OutOfStockPolicy
+ */
+export enum OutOfStockPolicy {
+  /**
+   * The same as DENY.
+   *
+   * @generated from enum value: OUT_OF_STOCK_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is refused.
+   *
+   * @generated from enum value: OUT_OF_STOCK_POLICY_DENY = 1;
+   */
+  DENY = 1,
+
+  /**
+   * It is promised, up to `backorder_limit`, and served first come, first served, as goods come in.
+   *
+   * @generated from enum value: OUT_OF_STOCK_POLICY_BACKORDER = 2;
+   */
+  BACKORDER = 2,
+
+  /**
+   * Until `release_time` it is promised as with BACKORDER; afterwards it is refused.
+   *
+   * @generated from enum value: OUT_OF_STOCK_POLICY_PREORDER = 3;
+   */
+  PREORDER = 3,
+}
+
+/**
+ * Describes the enum weft.inventory.v1.OutOfStockPolicy.
+ */
+export declare const OutOfStockPolicySchema: GenEnum<OutOfStockPolicy>;
 

@@ -2,7 +2,7 @@
 // @generated from file weft/inventory/v1/item.proto (package weft.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_weft_type_v1_dimensions } from "../../type/v1/dimensions_pb.js";
@@ -11,7 +11,7 @@ import { file_weft_type_v1_dimensions } from "../../type/v1/dimensions_pb.js";
  * Describes the file weft/inventory/v1/item.proto.
  */
 export const file_weft_inventory_v1_item = /*@__PURE__*/
-  fileDesc("Chx3ZWZ0L2ludmVudG9yeS92MS9pdGVtLnByb3RvEhF3ZWZ0LmludmVudG9yeS52MSKNBQoESXRlbRIvCgNza3UYASABKAlCIrpIH3IdMhteW0EtWjAtOV1bQS1aMC05Ll8tXXswLDYzfSQSIwoEbmFtZRgCIAEoCUIVukgSchAQARjIATIJXlxQe0NjfSokEikKC2Rlc2NyaXB0aW9uGAMgASgJQhS6SBFyDxjQDzIKXlteXHgwMF0qJBI5CghjYXRlZ29yeRgEIAEoCUInukgkciIYeDIeXlthLXowLTktXSsoL1thLXowLTktXSspezAsNH0kEi8KBGd0aW4YBSABKAlCIbpIHnIcMhpeKFswLTldezh9fFswLTldezEyLDE0fSk/JBIhCgx3ZWlnaHRfZ3JhbXMYBiABKAVCC7pICBoGGMCEPSgBEjQKCmRpbWVuc2lvbnMYByABKAsyGC53ZWZ0LnR5cGUudjEuRGltZW5zaW9uc0IGukgDyAEBEjMKDHRheF9jYXRlZ29yeRgIIAEoCUIdukgachgyFl5bYS16XVthLXowLTlfXXswLDMxfSQSLQoMY3VzdG9tc19jb2RlGAkgASgJQhe6SBRyEjIQXihbMC05XXs2LDEwfSk/JBIxChNvcmlnaW5fY291bnRyeV9jb2RlGAogASgJQhS6SBFyDzINXihbQS1aXXsyfSk/JBIVCgRldGFnGAsgASgJQge6SARyAhhAEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weft_type_v1_dimensions]);
+  fileDesc("Chx3ZWZ0L2ludmVudG9yeS92MS9pdGVtLnByb3RvEhF3ZWZ0LmludmVudG9yeS52MSK1BwoESXRlbRIvCgNza3UYASABKAlCIrpIH3IdMhteW0EtWjAtOV1bQS1aMC05Ll8tXXswLDYzfSQSIwoEbmFtZRgCIAEoCUIVukgSchAQARjIATIJXlxQe0NjfSokEikKC2Rlc2NyaXB0aW9uGAMgASgJQhS6SBFyDxjQDzIKXlteXHgwMF0qJBI5CghjYXRlZ29yeRgEIAEoCUInukgkciIYeDIeXlthLXowLTktXSsoL1thLXowLTktXSspezAsNH0kEi8KBGd0aW4YBSABKAlCIbpIHnIcMhpeKFswLTldezh9fFswLTldezEyLDE0fSk/JBIhCgx3ZWlnaHRfZ3JhbXMYBiABKAVCC7pICBoGGMCEPSgBEjQKCmRpbWVuc2lvbnMYByABKAsyGC53ZWZ0LnR5cGUudjEuRGltZW5zaW9uc0IGukgDyAEBEjMKDHRheF9jYXRlZ29yeRgIIAEoCUIdukgachgyFl5bYS16XVthLXowLTlfXXswLDMxfSQSLQoMY3VzdG9tc19jb2RlGAkgASgJQhe6SBRyEjIQXihbMC05XXs2LDEwfSk/JBIxChNvcmlnaW5fY291bnRyeV9jb2RlGAogASgJQhS6SBFyDzINXihbQS1aXXsyfSk/JBIVCgRldGFnGAsgASgJQge6SARyAhhAEi8KC2NyZWF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsZXRlX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCXVuaXRfY29kZRgPIAEoCUIZukgWchQyEl4oW0EtWjAtOV17MiwzfSk/JBI9Cgpjb21wb25lbnRzGBAgAygLMh8ud2VmdC5pbnZlbnRvcnkudjEuS2l0Q29tcG9uZW50Qgi6SAWSAQIQFBJKChNvdXRfb2Zfc3RvY2tfcG9saWN5GBEgASgOMiMud2VmdC5pbnZlbnRvcnkudjEuT3V0T2ZTdG9ja1BvbGljeUIIukgFggECEAESJgoPYmFja29yZGVyX2xpbWl0GBIgASgDQg26SAoiCBiAlOvcAygAEjAKDHJlbGVhc2VfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLbG90X3RyYWNrZWQYFCABKAgiXQoMS2l0Q29tcG9uZW50Ei8KA3NrdRgBIAEoCUIiukgfch0yG15bQS1aMC05XVtBLVowLTkuXy1dezAsNjN9JBIcCghxdWFudGl0eRgCIAEoA0IKukgHIgUY6AcoASqaAQoQT3V0T2ZTdG9ja1BvbGljeRIjCh9PVVRfT0ZfU1RPQ0tfUE9MSUNZX1VOU1BFQ0lGSUVEEAASHAoYT1VUX09GX1NUT0NLX1BPTElDWV9ERU5ZEAESIQodT1VUX09GX1NUT0NLX1BPTElDWV9CQUNLT1JERVIQAhIgChxPVVRfT0ZfU1RPQ0tfUE9MSUNZX1BSRU9SREVSEANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_weft_type_v1_dimensions]);
 
 /**
  * Describes the message weft.inventory.v1.Item.
@@ -19,4 +19,25 @@ export const file_weft_inventory_v1_item = /*@__PURE__*/
  */
 export const ItemSchema = /*@__PURE__*/
   messageDesc(file_weft_inventory_v1_item, 0);
+
+/**
+ * Describes the message weft.inventory.v1.KitComponent.
+ * Use `create(KitComponentSchema)` to create a new message.
+ */
+export const KitComponentSchema = /*@__PURE__*/
+  messageDesc(file_weft_inventory_v1_item, 1);
+
+/**
+ * Describes the enum weft.inventory.v1.OutOfStockPolicy.
+ */
+export const OutOfStockPolicySchema = /*@__PURE__*/
+  enumDesc(file_weft_inventory_v1_item, 0);
+
+/**
+ * What happens to demand that the stock cannot meet.
+ *
+ * @generated from enum weft.inventory.v1.OutOfStockPolicy
+ */
+export const OutOfStockPolicy = /*@__PURE__*/
+  tsEnum(OutOfStockPolicySchema);
 

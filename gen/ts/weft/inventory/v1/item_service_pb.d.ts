@@ -540,6 +540,8 @@ export declare const ItemService: GenService<{
    *
    * - ALREADY_EXISTS (ITEM_ALREADY_EXISTS): the SKU, or the GTIN of an item that is not deleted, is taken.
    * - INVALID_ARGUMENT (GTIN_INVALID): the GTIN's check digit is wrong.
+   * - INVALID_ARGUMENT (KIT_INVALID): a component does not exist, is named twice, or would make kits nest in a circle or deeper than one level.
+   * - INVALID_ARGUMENT (STOCK_POLICY_INVALID): the fields on kits, lots and being out of stock exclude each other, or one lacks another.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.ItemService.CreateItem
@@ -557,6 +559,9 @@ export declare const ItemService: GenService<{
    * - INVALID_ARGUMENT (UPDATE_MASK_INVALID): the mask names an unknown or an output-only field.
    * - INVALID_ARGUMENT (GTIN_INVALID): the GTIN's check digit is wrong.
    * - ALREADY_EXISTS (ITEM_ALREADY_EXISTS): another item has this GTIN.
+   * - INVALID_ARGUMENT (KIT_INVALID): a component does not exist, is named twice, or would make kits nest in a circle or deeper than one level.
+   * - INVALID_ARGUMENT (STOCK_POLICY_INVALID): the fields on kits, lots and being out of stock exclude each other, or one lacks another.
+   * - FAILED_PRECONDITION (ITEM_HOLDS_STOCK): it has stock, so it can neither become a kit nor change whether it is kept by lot.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.ItemService.UpdateItem
@@ -573,6 +578,7 @@ export declare const ItemService: GenService<{
    * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted already.
    * - ABORTED (ETAG_MISMATCH): the item was changed since `etag` was read.
    * - FAILED_PRECONDITION (ITEM_RESERVED): active reservations still hold units of it.
+   * - FAILED_PRECONDITION (ITEM_IN_KIT): a kit that is not deleted has it as a component.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.ItemService.DeleteItem
@@ -587,6 +593,7 @@ export declare const ItemService: GenService<{
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU.
    * - FAILED_PRECONDITION (ITEM_NOT_DELETED): the item is not deleted.
+   * - INVALID_ARGUMENT (KIT_INVALID): it is a kit, one of whose components is deleted.
    * - ALREADY_EXISTS (ITEM_ALREADY_EXISTS): meanwhile another item took its GTIN.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *

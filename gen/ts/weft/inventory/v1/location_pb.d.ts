@@ -80,6 +80,14 @@ export declare type Location = Message<"weft.inventory.v1.Location"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 9;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Whether it is out of use: nothing new is reserved there and nothing there counts as available. Its stock stays where it is, and what is reserved there can
+   * still be confirmed, committed or released; transfers take the rest away. Set it back to false to use the location again.
+   *
+   * @generated from field: bool deactivated = 10;
+   */
+  deactivated: boolean;
 };
 
 /**

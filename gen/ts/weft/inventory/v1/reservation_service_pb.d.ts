@@ -79,6 +79,27 @@ export declare type Allocation = Message<"weft.inventory.v1.Allocation"> & {
    * @generated from field: string origin_country_code = 4;
    */
   originCountryCode: string;
+
+  /**
+   * The lot that they are of, for items that are kept by lot: the one that expires first among those that have not. Else empty.
+   *
+   * @generated from field: string lot_id = 5;
+   */
+  lotId: string;
+
+  /**
+   * How many of the units are promised beyond what is in stock. Falls as goods come in.
+   *
+   * @generated from field: int64 backordered_quantity = 6;
+   */
+  backorderedQuantity: bigint;
+
+  /**
+   * How many of the units have left.
+   *
+   * @generated from field: int64 committed_quantity = 7;
+   */
+  committedQuantity: bigint;
 };
 
 /**
@@ -88,13 +109,76 @@ export declare type Allocation = Message<"weft.inventory.v1.Allocation"> & {
 export declare const AllocationSchema: GenMessage<Allocation>;
 
 /**
+ * A location in a plan's explanation.
+ *
+ * @generated from message weft.inventory.v1.SourcingLocation
+ */
+export declare type SourcingLocation = Message<"weft.inventory.v1.SourcingLocation"> & {
+  /**
+   * The location's id.
+   *
+   * @generated from field: string location_id = 1;
+   */
+  locationId: string;
+
+  /**
+   * Why it is part of the plan or not.
+   *
+   * @generated from field: weft.inventory.v1.SourcingVerdict verdict = 2;
+   */
+  verdict: SourcingVerdict;
+
+  /**
+   * Units that it serves.
+   *
+   * @generated from field: int64 allocated_quantity = 3;
+   */
+  allocatedQuantity: bigint;
+
+  /**
+   * Units of the lines' items that are available there.
+   *
+   * @generated from field: int64 available_quantity = 4;
+   */
+  availableQuantity: bigint;
+
+  /**
+   * Its pick priority.
+   *
+   * @generated from field: int32 pick_priority = 5;
+   */
+  pickPriority: number;
+
+  /**
+   * Kilometres between the middle of its country and that of the destination's; 0 within a country, and when either is unknown. With
+   * NEAREST only.
+   *
+   * @generated from field: int32 distance_km = 6;
+   */
+  distanceKm: number;
+
+  /**
+   * The same in a sentence, for a person.
+   *
+   * @generated from field: string explanation = 7;
+   */
+  explanation: string;
+};
+
+/**
+ * Describes the message weft.inventory.v1.SourcingLocation.
+ * Use `create(SourcingLocationSchema)` to create a new message.
+ */
+export declare const SourcingLocationSchema: GenMessage<SourcingLocation>;
+
+/**
  * Units wanted that are nowhere available.
  *
  * @generated from message weft.inventory.v1.Shortage
  */
 export declare type Shortage = Message<"weft.inventory.v1.Shortage"> & {
   /**
-   * The item's SKU.
+   * The item's SKU, as the lines name it: of a kit, not of its components.
    *
    * @generated from field: string sku = 1;
    */
@@ -142,7 +226,7 @@ export declare type Reservation = Message<"weft.inventory.v1.Reservation"> & {
   state: ReservationState;
 
   /**
-   * What is set aside where.
+   * What is set aside where, a kit as its components.
    *
    * @generated from field: repeated weft.inventory.v1.Allocation allocations = 3;
    */
@@ -243,6 +327,13 @@ export declare type PlanSourcingResponse = Message<"weft.inventory.v1.PlanSourci
    * @generated from field: repeated weft.inventory.v1.Shortage shortages = 2;
    */
   shortages: Shortage[];
+
+  /**
+   * Every location in the order in which it was asked, those that could not be asked last.
+   *
+   * @generated from field: repeated weft.inventory.v1.SourcingLocation locations = 3;
+   */
+  locations: SourcingLocation[];
 };
 
 /**
@@ -522,7 +613,7 @@ export declare type ReleaseReservationResponse = Message<"weft.inventory.v1.Rele
 export declare const ReleaseReservationResponseSchema: GenMessage<ReleaseReservationResponse>;
 
 /**
- * Commits a reservation.
+ * Commits a reservation, or a part of it.
  *
  * @generated from message weft.inventory.v1.CommitReservationRequest
  */
@@ -540,6 +631,13 @@ export declare type CommitReservationRequest = Message<"weft.inventory.v1.Commit
    * @generated from field: string reservation_id = 2;
    */
   reservationId: string;
+
+  /**
+   * What has left. Empty means all that remains.
+   *
+   * @generated from field: repeated weft.inventory.v1.CommitLine lines = 3;
+   */
+  lines: CommitLine[];
 };
 
 /**
@@ -547,6 +645,47 @@ export declare type CommitReservationRequest = Message<"weft.inventory.v1.Commit
  * Use `create(CommitReservationRequestSchema)` to create a new message.
  */
 export declare const CommitReservationRequestSchema: GenMessage<CommitReservationRequest>;
+
+/**
+ * Units of one allocation that have left. Lines about the same allocation are added up.
+ *
+ * @generated from message weft.inventory.v1.CommitLine
+ */
+export declare type CommitLine = Message<"weft.inventory.v1.CommitLine"> & {
+  /**
+   * The item's SKU; of a kit, a component's.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * The location's id.
+   *
+   * @generated from field: string location_id = 2;
+   */
+  locationId: string;
+
+  /**
+   * The lot, for items that are kept by lot.
+   *
+   * @generated from field: string lot_id = 3;
+   */
+  lotId: string;
+
+  /**
+   * Units.
+   *
+   * @generated from field: int64 quantity = 4;
+   */
+  quantity: bigint;
+};
+
+/**
+ * Describes the message weft.inventory.v1.CommitLine.
+ * Use `create(CommitLineSchema)` to create a new message.
+ */
+export declare const CommitLineSchema: GenMessage<CommitLine>;
 
 /**
  * The reservation.
@@ -720,14 +859,14 @@ export enum ReservationState {
   CONFIRMED = 2,
 
   /**
-   * The goods have left. Final.
+   * All of its goods have left. Final.
    *
    * @generated from enum value: RESERVATION_STATE_COMMITTED = 3;
    */
   COMMITTED = 3,
 
   /**
-   * The stock was given back. Final.
+   * The stock, or what had not left of it, was given back. Final.
    *
    * @generated from enum value: RESERVATION_STATE_RELEASED = 4;
    */
@@ -805,12 +944,81 @@ export enum SourcingStrategy {
    * @generated from enum value: SOURCING_STRATEGY_FEWEST_SPLITS = 2;
    */
   FEWEST_SPLITS = 2,
+
+  /**
+   * The nearest first, by the distance between the middles of the countries: locations in the destination's country before all others. By priority where
+   * distances are equal, and when no destination is given.
+   *
+   * @generated from enum value: SOURCING_STRATEGY_NEAREST = 3;
+   */
+  NEAREST = 3,
+
+  /**
+   * The location with the fewest available units of a line's item first, so that remnants are used up; then by priority.
+   *
+   * @generated from enum value: SOURCING_STRATEGY_LOWEST_STOCK = 4;
+   */
+  LOWEST_STOCK = 4,
 }
 
 /**
  * Describes the enum weft.inventory.v1.SourcingStrategy.
  */
 export declare const SourcingStrategySchema: GenEnum<SourcingStrategy>;
+
+/**
+ * Why a location is part of a plan or not.
+ *
+ * @generated from enum weft.inventory.v1.SourcingVerdict
+ */
+export enum SourcingVerdict {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: SOURCING_VERDICT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It serves units.
+   *
+   * @generated from enum value: SOURCING_VERDICT_CHOSEN = 1;
+   */
+  CHOSEN = 1,
+
+  /**
+   * Others that are asked before it, or together with fewer others, serve everything.
+   *
+   * @generated from enum value: SOURCING_VERDICT_NOT_NEEDED = 2;
+   */
+  NOT_NEEDED = 2,
+
+  /**
+   * It has none of the items available.
+   *
+   * @generated from enum value: SOURCING_VERDICT_NO_STOCK = 3;
+   */
+  NO_STOCK = 3,
+
+  /**
+   * It does not ship to the destination.
+   *
+   * @generated from enum value: SOURCING_VERDICT_NOT_SERVING = 4;
+   */
+  NOT_SERVING = 4,
+
+  /**
+   * It is out of use.
+   *
+   * @generated from enum value: SOURCING_VERDICT_DEACTIVATED = 5;
+   */
+  DEACTIVATED = 5,
+}
+
+/**
+ * Describes the enum weft.inventory.v1.SourcingVerdict.
+ */
+export declare const SourcingVerdictSchema: GenEnum<SourcingVerdict>;
 
 /**
  * Stock set aside for somebody before they pay. A reservation is HELD until it expires, is confirmed, or is released; a
@@ -821,10 +1029,12 @@ export declare const SourcingStrategySchema: GenEnum<SourcingStrategy>;
 export declare const ReservationService: GenService<{
   /**
    * Says which locations would serve these lines, without setting anything aside: by the time of CreateReservation it may
-   * be otherwise. May be repeated. Lines of one SKU are added up first. Units that nobody has are told as shortages.
+   * be otherwise. May be repeated. Lines of one SKU are added up first; a kit is planned as its components. Units that nobody has are told as
+   * shortages, and the plan says of each location why it is part of it or not.
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): one of the SKUs has no item, or it is deleted.
    * - NOT_FOUND (LOCATION_NOT_FOUND): a line names a location that does not exist.
+   * - FAILED_PRECONDITION (LOCATION_DEACTIVATED): a line names a location that is out of use.
    *
    * @generated from rpc weft.inventory.v1.ReservationService.PlanSourcing
    */
@@ -835,10 +1045,11 @@ export declare const ReservationService: GenService<{
   },
   /**
    * Sets stock aside, at once and for a time. Demand of one SKU is added up first; a line that names no location is
-   * sourced as PlanSourcing would. Repeating the same request returns the first response.
+   * sourced as PlanSourcing would. A kit is set aside as its components. Repeating the same request returns the first response.
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): one of the SKUs has no item, or it is deleted.
    * - NOT_FOUND (LOCATION_NOT_FOUND): a line names a location that does not exist.
+   * - FAILED_PRECONDITION (LOCATION_DEACTIVATED): a line names a location that is out of use.
    * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units are available than asked for; nothing was set aside (with
    *   PARTIAL: not a single unit is available).
    * - RESOURCE_EXHAUSTED (OVERLOADED): too many wait for the same stock; try again after the delay told.
@@ -909,10 +1120,15 @@ export declare const ReservationService: GenService<{
     output: typeof ReleaseReservationResponseSchema;
   },
   /**
-   * Books the goods of a confirmed reservation out: they have left. Repeating the same request returns the first response.
+   * Books the goods of a confirmed reservation out: they have left. All that remain of it, or the part that is named: then the rest stays
+   * confirmed, to be committed or released later. Repeating the same request returns the first response.
    *
    * - NOT_FOUND (RESERVATION_NOT_FOUND): no reservation has this id.
    * - FAILED_PRECONDITION (RESERVATION_STATE): it is not confirmed.
+   * - FAILED_PRECONDITION (COMMIT_EXCEEDS_RESERVATION): more units are named than remain of the reservation.
+   * - FAILED_PRECONDITION (BACKORDER_PENDING): units that are to leave are backordered and have not come in yet.
+   * - FAILED_PRECONDITION (ITEM_NOT_RELEASED): an item is preordered, and its release time is yet to come.
+   * - FAILED_PRECONDITION (LOT_EXPIRED): units that are to leave are of a lot that has expired.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.ReservationService.CommitReservation

@@ -40,14 +40,14 @@ export declare type StockLevel = Message<"weft.inventory.v1.StockLevel"> & {
   onHand: bigint;
 
   /**
-   * Units of those that active reservations hold.
+   * Units that active reservations hold. More than are on hand where units are backordered.
    *
    * @generated from field: int64 reserved = 4;
    */
   reserved: bigint;
 
   /**
-   * Units of those that cannot be sold: damaged, in quality control.
+   * Units on hand that cannot be sold: damaged, in quality control, or free and of a lot that has expired.
    *
    * @generated from field: int64 unavailable = 5;
    */
@@ -61,7 +61,7 @@ export declare type StockLevel = Message<"weft.inventory.v1.StockLevel"> & {
   safety: bigint;
 
   /**
-   * on hand - reserved - unavailable - safety. Below 0 when safety stock is eaten into.
+   * on hand - reserved - unavailable - safety. Below 0 when safety stock is eaten into or units are backordered.
    *
    * @generated from field: int64 available = 7;
    */
@@ -73,6 +73,55 @@ export declare type StockLevel = Message<"weft.inventory.v1.StockLevel"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 8;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * Units that are on the way.
+   *
+   * @generated from field: int64 incoming = 9;
+   */
+  incoming: bigint;
+
+  /**
+   * Units of the unavailable ones that are damaged.
+   *
+   * @generated from field: int64 damaged = 10;
+   */
+  damaged: bigint;
+
+  /**
+   * Units of the unavailable ones that are in quality control.
+   *
+   * @generated from field: int64 quality_control = 11;
+   */
+  qualityControl: bigint;
+
+  /**
+   * Units of the unavailable ones whose lot has expired.
+   *
+   * @generated from field: int64 expired = 12;
+   */
+  expired: bigint;
+
+  /**
+   * Units of the reserved ones that are promised beyond what is on hand.
+   *
+   * @generated from field: int64 backordered = 13;
+   */
+  backordered: bigint;
+
+  /**
+   * When available units fall to this many, the stream of stock levels says so. 0 means never.
+   *
+   * @generated from field: int64 low_stock_threshold = 14;
+   */
+  lowStockThreshold: bigint;
+
+  /**
+   * The lots that it consists of, the first to expire first. Empty when the item is not kept by lot.
+   *
+   * @generated from field: repeated weft.inventory.v1.LotLevel lots = 15;
+   */
+  lots: LotLevel[];
 };
 
 /**
@@ -80,6 +129,109 @@ export declare type StockLevel = Message<"weft.inventory.v1.StockLevel"> & {
  * Use `create(StockLevelSchema)` to create a new message.
  */
 export declare const StockLevelSchema: GenMessage<StockLevel>;
+
+/**
+ * The units of one lot at one location.
+ *
+ * @generated from message weft.inventory.v1.LotLevel
+ */
+export declare type LotLevel = Message<"weft.inventory.v1.LotLevel"> & {
+  /**
+   * The lot's id, as the maker prints it.
+   *
+   * @generated from field: string lot_id = 1;
+   */
+  lotId: string;
+
+  /**
+   * From when on it may not be sold.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 2;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Units that are physically there.
+   *
+   * @generated from field: int64 on_hand = 3;
+   */
+  onHand: bigint;
+
+  /**
+   * Units of those that active reservations hold.
+   *
+   * @generated from field: int64 reserved = 4;
+   */
+  reserved: bigint;
+
+  /**
+   * Units of those that are damaged.
+   *
+   * @generated from field: int64 damaged = 5;
+   */
+  damaged: bigint;
+
+  /**
+   * Units of those that are in quality control.
+   *
+   * @generated from field: int64 quality_control = 6;
+   */
+  qualityControl: bigint;
+
+  /**
+   * Whether it has expired, by the database's clock.
+   *
+   * @generated from field: bool expired = 7;
+   */
+  expired: boolean;
+};
+
+/**
+ * Describes the message weft.inventory.v1.LotLevel.
+ * Use `create(LotLevelSchema)` to create a new message.
+ */
+export declare const LotLevelSchema: GenMessage<LotLevel>;
+
+/**
+ * The units available at a level fell to its threshold.
+ *
+ * @generated from message weft.inventory.v1.LowStock
+ */
+export declare type LowStock = Message<"weft.inventory.v1.LowStock"> & {
+  /**
+   * The item's SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * The location's id.
+   *
+   * @generated from field: string location_id = 2;
+   */
+  locationId: string;
+
+  /**
+   * Units available afterwards.
+   *
+   * @generated from field: int64 available = 3;
+   */
+  available: bigint;
+
+  /**
+   * The threshold that they fell to.
+   *
+   * @generated from field: int64 low_stock_threshold = 4;
+   */
+  lowStockThreshold: bigint;
+};
+
+/**
+ * Describes the message weft.inventory.v1.LowStock.
+ * Use `create(LowStockSchema)` to create a new message.
+ */
+export declare const LowStockSchema: GenMessage<LowStock>;
 
 /**
  * One booking, never changed afterwards.
@@ -149,6 +301,41 @@ export declare type LedgerEntry = Message<"weft.inventory.v1.LedgerEntry"> & {
    * @generated from field: google.protobuf.Timestamp create_time = 9;
    */
   createTime?: Timestamp | undefined;
+
+  /**
+   * Units added to those that are damaged; on hand they are anyway.
+   *
+   * @generated from field: int64 damaged_delta = 10;
+   */
+  damagedDelta: bigint;
+
+  /**
+   * Units added to those in quality control; on hand they are anyway.
+   *
+   * @generated from field: int64 quality_control_delta = 11;
+   */
+  qualityControlDelta: bigint;
+
+  /**
+   * Units added to those on the way.
+   *
+   * @generated from field: int64 incoming_delta = 12;
+   */
+  incomingDelta: bigint;
+
+  /**
+   * Units added to those kept back from sale.
+   *
+   * @generated from field: int64 safety_delta = 13;
+   */
+  safetyDelta: bigint;
+
+  /**
+   * The lot that it is about. Empty when the item is not kept by lot.
+   *
+   * @generated from field: string lot_id = 14;
+   */
+  lotId: string;
 };
 
 /**
@@ -300,7 +487,7 @@ export declare type AdjustStockRequest = Message<"weft.inventory.v1.AdjustStockR
   delta: bigint;
 
   /**
-   * Why. IMPORTED and SHIPPED are written by the server only.
+   * Why. What the server writes itself is refused.
    *
    * @generated from field: weft.inventory.v1.StockReason reason = 5;
    */
@@ -312,6 +499,27 @@ export declare type AdjustStockRequest = Message<"weft.inventory.v1.AdjustStockR
    * @generated from field: string source = 6;
    */
   source: string;
+
+  /**
+   * The state that they are added to or taken from. Units that are damaged or in quality control are on hand as well.
+   *
+   * @generated from field: weft.inventory.v1.StockState state = 7;
+   */
+  state: StockState;
+
+  /**
+   * The lot, of items that are kept by lot; not for INCOMING, whose lots nobody knows yet.
+   *
+   * @generated from field: string lot_id = 8;
+   */
+  lotId: string;
+
+  /**
+   * From when on the lot may not be sold. Required with its first units, afterwards the same or absent.
+   *
+   * @generated from field: google.protobuf.Timestamp lot_expire_time = 9;
+   */
+  lotExpireTime?: Timestamp | undefined;
 };
 
 /**
@@ -346,6 +554,226 @@ export declare type AdjustStockResponse = Message<"weft.inventory.v1.AdjustStock
  * Use `create(AdjustStockResponseSchema)` to create a new message.
  */
 export declare const AdjustStockResponseSchema: GenMessage<AdjustStockResponse>;
+
+/**
+ * Sets stock absolutely.
+ *
+ * @generated from message weft.inventory.v1.SetStockRequest
+ */
+export declare type SetStockRequest = Message<"weft.inventory.v1.SetStockRequest"> & {
+  /**
+   * Names this request: a UUID chosen by the caller and kept for its repetitions.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The item's SKU.
+   *
+   * @generated from field: string sku = 2;
+   */
+  sku: string;
+
+  /**
+   * The location's id.
+   *
+   * @generated from field: string location_id = 3;
+   */
+  locationId: string;
+
+  /**
+   * The lot, of items that are kept by lot, when `on_hand` is given.
+   *
+   * @generated from field: string lot_id = 4;
+   */
+  lotId: string;
+
+  /**
+   * From when on the lot may not be sold. Required with its first units, afterwards the same or absent.
+   *
+   * @generated from field: google.protobuf.Timestamp lot_expire_time = 5;
+   */
+  lotExpireTime?: Timestamp | undefined;
+
+  /**
+   * Units that are to be on hand (of the lot), those that cannot be sold included. Absent leaves them as they are.
+   *
+   * @generated from field: optional int64 on_hand = 6;
+   */
+  onHand?: bigint | undefined;
+
+  /**
+   * Units that are believed to be on hand (of the lot). Required with `on_hand`.
+   *
+   * @generated from field: optional int64 expected_on_hand = 7;
+   */
+  expectedOnHand?: bigint | undefined;
+
+  /**
+   * Units that are to be kept back from sale. Absent leaves them as they are.
+   *
+   * @generated from field: optional int64 safety = 8;
+   */
+  safety?: bigint | undefined;
+
+  /**
+   * Available units whose reaching from above is to be told as low stock; 0 for never. Absent leaves it as it is.
+   *
+   * @generated from field: optional int64 low_stock_threshold = 9;
+   */
+  lowStockThreshold?: bigint | undefined;
+
+  /**
+   * Why what is on hand is set; ignored when it is not.
+   *
+   * @generated from field: weft.inventory.v1.StockReason reason = 10;
+   */
+  reason: StockReason;
+
+  /**
+   * What it belongs to: a ticket, a list.
+   *
+   * @generated from field: string source = 11;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message weft.inventory.v1.SetStockRequest.
+ * Use `create(SetStockRequestSchema)` to create a new message.
+ */
+export declare const SetStockRequestSchema: GenMessage<SetStockRequest>;
+
+/**
+ * The stock level afterwards.
+ *
+ * @generated from message weft.inventory.v1.SetStockResponse
+ */
+export declare type SetStockResponse = Message<"weft.inventory.v1.SetStockResponse"> & {
+  /**
+   * The stock level.
+   *
+   * @generated from field: weft.inventory.v1.StockLevel stock_level = 1;
+   */
+  stockLevel?: StockLevel | undefined;
+
+  /**
+   * The booking; absent when no balance changed.
+   *
+   * @generated from field: weft.inventory.v1.LedgerEntry ledger_entry = 2;
+   */
+  ledgerEntry?: LedgerEntry | undefined;
+};
+
+/**
+ * Describes the message weft.inventory.v1.SetStockResponse.
+ * Use `create(SetStockResponseSchema)` to create a new message.
+ */
+export declare const SetStockResponseSchema: GenMessage<SetStockResponse>;
+
+/**
+ * Moves units from state to state.
+ *
+ * @generated from message weft.inventory.v1.MoveStockRequest
+ */
+export declare type MoveStockRequest = Message<"weft.inventory.v1.MoveStockRequest"> & {
+  /**
+   * Names this request: a UUID chosen by the caller and kept for its repetitions.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The item's SKU.
+   *
+   * @generated from field: string sku = 2;
+   */
+  sku: string;
+
+  /**
+   * The location's id.
+   *
+   * @generated from field: string location_id = 3;
+   */
+  locationId: string;
+
+  /**
+   * The state that they leave.
+   *
+   * @generated from field: weft.inventory.v1.StockState from_state = 4;
+   */
+  fromState: StockState;
+
+  /**
+   * The state that they enter. Not INCOMING.
+   *
+   * @generated from field: weft.inventory.v1.StockState to_state = 5;
+   */
+  toState: StockState;
+
+  /**
+   * Units to move.
+   *
+   * @generated from field: int64 quantity = 6;
+   */
+  quantity: bigint;
+
+  /**
+   * The lot, of items that are kept by lot; not from or to SAFETY, which is of no lot.
+   *
+   * @generated from field: string lot_id = 7;
+   */
+  lotId: string;
+
+  /**
+   * From when on the lot may not be sold. Required with its first units, afterwards the same or absent.
+   *
+   * @generated from field: google.protobuf.Timestamp lot_expire_time = 8;
+   */
+  lotExpireTime?: Timestamp | undefined;
+
+  /**
+   * What it belongs to: a delivery note, a ticket.
+   *
+   * @generated from field: string source = 9;
+   */
+  source: string;
+};
+
+/**
+ * Describes the message weft.inventory.v1.MoveStockRequest.
+ * Use `create(MoveStockRequestSchema)` to create a new message.
+ */
+export declare const MoveStockRequestSchema: GenMessage<MoveStockRequest>;
+
+/**
+ * The stock level afterwards.
+ *
+ * @generated from message weft.inventory.v1.MoveStockResponse
+ */
+export declare type MoveStockResponse = Message<"weft.inventory.v1.MoveStockResponse"> & {
+  /**
+   * The stock level.
+   *
+   * @generated from field: weft.inventory.v1.StockLevel stock_level = 1;
+   */
+  stockLevel?: StockLevel | undefined;
+
+  /**
+   * The booking.
+   *
+   * @generated from field: weft.inventory.v1.LedgerEntry ledger_entry = 2;
+   */
+  ledgerEntry?: LedgerEntry | undefined;
+};
+
+/**
+ * Describes the message weft.inventory.v1.MoveStockResponse.
+ * Use `create(MoveStockResponseSchema)` to create a new message.
+ */
+export declare const MoveStockResponseSchema: GenMessage<MoveStockResponse>;
 
 /**
  * One chunk of an import.
@@ -415,6 +843,20 @@ export declare type StockRow = Message<"weft.inventory.v1.StockRow"> & {
    * @generated from field: int64 safety = 4;
    */
   safety: bigint;
+
+  /**
+   * The lot, of items that are kept by lot: then `on_hand` is of the lot, and rows of other lots may follow, with the same `safety`.
+   *
+   * @generated from field: string lot_id = 5;
+   */
+  lotId: string;
+
+  /**
+   * From when on the lot may not be sold. Required with its first units, afterwards the same or absent.
+   *
+   * @generated from field: google.protobuf.Timestamp lot_expire_time = 6;
+   */
+  lotExpireTime?: Timestamp | undefined;
 };
 
 /**
@@ -463,6 +905,245 @@ export declare type ImportStockResponse = Message<"weft.inventory.v1.ImportStock
  * Use `create(ImportStockResponseSchema)` to create a new message.
  */
 export declare const ImportStockResponseSchema: GenMessage<ImportStockResponse>;
+
+/**
+ * Asks how far an import has come.
+ *
+ * @generated from message weft.inventory.v1.GetStockImportRequest
+ */
+export declare type GetStockImportRequest = Message<"weft.inventory.v1.GetStockImportRequest"> & {
+  /**
+   * The import's `request_id`.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message weft.inventory.v1.GetStockImportRequest.
+ * Use `create(GetStockImportRequestSchema)` to create a new message.
+ */
+export declare const GetStockImportRequestSchema: GenMessage<GetStockImportRequest>;
+
+/**
+ * How far it has come.
+ *
+ * @generated from message weft.inventory.v1.GetStockImportResponse
+ */
+export declare type GetStockImportResponse = Message<"weft.inventory.v1.GetStockImportResponse"> & {
+  /**
+   * The import.
+   *
+   * @generated from field: weft.inventory.v1.StockImport stock_import = 1;
+   */
+  stockImport?: StockImport | undefined;
+};
+
+/**
+ * Describes the message weft.inventory.v1.GetStockImportResponse.
+ * Use `create(GetStockImportResponseSchema)` to create a new message.
+ */
+export declare const GetStockImportResponseSchema: GenMessage<GetStockImportResponse>;
+
+/**
+ * An import and how far it has come.
+ *
+ * @generated from message weft.inventory.v1.StockImport
+ */
+export declare type StockImport = Message<"weft.inventory.v1.StockImport"> & {
+  /**
+   * The import's `request_id`.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The line after the last chunk that was dealt with: where to go on if the stream broke off.
+   *
+   * @generated from field: int64 next_line = 2;
+   */
+  nextLine: bigint;
+
+  /**
+   * Rows that changed a balance.
+   *
+   * @generated from field: int64 changed_count = 3;
+   */
+  changedCount: bigint;
+
+  /**
+   * Rows that said what was known already.
+   *
+   * @generated from field: int64 unchanged_count = 4;
+   */
+  unchangedCount: bigint;
+
+  /**
+   * Rows of chunks that were skipped for an error.
+   *
+   * @generated from field: int64 skipped_count = 5;
+   */
+  skippedCount: bigint;
+
+  /**
+   * What was wrong, by line; at most 1,000 are told.
+   *
+   * @generated from field: repeated weft.inventory.v1.ImportError errors = 6;
+   */
+  errors: ImportError[];
+
+  /**
+   * When its first chunk came.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 7;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When its last chunk was dealt with.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 8;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * When its stream ended whole; absent while it runs or when it broke off.
+   *
+   * @generated from field: google.protobuf.Timestamp complete_time = 9;
+   */
+  completeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message weft.inventory.v1.StockImport.
+ * Use `create(StockImportSchema)` to create a new message.
+ */
+export declare const StockImportSchema: GenMessage<StockImport>;
+
+/**
+ * Asks for a page of the proof.
+ *
+ * @generated from message weft.inventory.v1.ReconcileStockRequest
+ */
+export declare type ReconcileStockRequest = Message<"weft.inventory.v1.ReconcileStockRequest"> & {
+  /**
+   * Most levels to compare, 1 to 10,000. 0 means 1,000.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before, with the same query. Empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only this item. Empty means all.
+   *
+   * @generated from field: string sku = 3;
+   */
+  sku: string;
+};
+
+/**
+ * Describes the message weft.inventory.v1.ReconcileStockRequest.
+ * Use `create(ReconcileStockRequestSchema)` to create a new message.
+ */
+export declare const ReconcileStockRequestSchema: GenMessage<ReconcileStockRequest>;
+
+/**
+ * A page of the proof.
+ *
+ * @generated from message weft.inventory.v1.ReconcileStockResponse
+ */
+export declare type ReconcileStockResponse = Message<"weft.inventory.v1.ReconcileStockResponse"> & {
+  /**
+   * Levels that were compared, by SKU and location.
+   *
+   * @generated from field: int64 compared_count = 1;
+   */
+  comparedCount: bigint;
+
+  /**
+   * Where the books are wrong, by SKU, then location. Empty when they are right.
+   *
+   * @generated from field: repeated weft.inventory.v1.StockDiscrepancy discrepancies = 2;
+   */
+  discrepancies: StockDiscrepancy[];
+
+  /**
+   * Token of the next page; empty on the last.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message weft.inventory.v1.ReconcileStockResponse.
+ * Use `create(ReconcileStockResponseSchema)` to create a new message.
+ */
+export declare const ReconcileStockResponseSchema: GenMessage<ReconcileStockResponse>;
+
+/**
+ * A balance that is not the sum that it must be.
+ *
+ * @generated from message weft.inventory.v1.StockDiscrepancy
+ */
+export declare type StockDiscrepancy = Message<"weft.inventory.v1.StockDiscrepancy"> & {
+  /**
+   * The item's SKU.
+   *
+   * @generated from field: string sku = 1;
+   */
+  sku: string;
+
+  /**
+   * The location's id.
+   *
+   * @generated from field: string location_id = 2;
+   */
+  locationId: string;
+
+  /**
+   * The lot, when the balance is a lot's.
+   *
+   * @generated from field: string lot_id = 3;
+   */
+  lotId: string;
+
+  /**
+   * Which balance.
+   *
+   * @generated from field: weft.inventory.v1.StockBalance balance = 4;
+   */
+  balance: StockBalance;
+
+  /**
+   * What the balance says.
+   *
+   * @generated from field: int64 recorded = 5;
+   */
+  recorded: bigint;
+
+  /**
+   * What the ledger, the lots or the active reservations add up to.
+   *
+   * @generated from field: int64 computed = 6;
+   */
+  computed: bigint;
+};
+
+/**
+ * Describes the message weft.inventory.v1.StockDiscrepancy.
+ * Use `create(StockDiscrepancySchema)` to create a new message.
+ */
+export declare const StockDiscrepancySchema: GenMessage<StockDiscrepancy>;
 
 /**
  * A row that could not be imported.
@@ -585,6 +1266,13 @@ export declare type WatchStockLevelsRequest = Message<"weft.inventory.v1.WatchSt
    * @generated from field: string location_id = 2;
    */
   locationId: string;
+
+  /**
+   * Only these items, each once. Empty means all.
+   *
+   * @generated from field: repeated string skus = 3;
+   */
+  skus: string[];
 };
 
 /**
@@ -627,6 +1315,14 @@ export declare type WatchStockLevelsResponse = Message<"weft.inventory.v1.WatchS
      */
     value: Bookmark;
     case: "bookmark";
+  } | {
+    /**
+     * The available units fell to the low-stock threshold: once, until they have risen above it and fall again.
+     *
+     * @generated from field: weft.inventory.v1.LowStock low_stock = 4;
+     */
+    value: LowStock;
+    case: "lowStock";
   } | { case: undefined; value?: undefined };
 };
 
@@ -635,6 +1331,60 @@ export declare type WatchStockLevelsResponse = Message<"weft.inventory.v1.WatchS
  * Use `create(WatchStockLevelsResponseSchema)` to create a new message.
  */
 export declare const WatchStockLevelsResponseSchema: GenMessage<WatchStockLevelsResponse>;
+
+/**
+ * In which state units are.
+ *
+ * @generated from enum weft.inventory.v1.StockState
+ */
+export enum StockState {
+  /**
+   * The same as AVAILABLE.
+   *
+   * @generated from enum value: STOCK_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * On hand, for sale or reserved.
+   *
+   * @generated from enum value: STOCK_STATE_AVAILABLE = 1;
+   */
+  AVAILABLE = 1,
+
+  /**
+   * On hand and broken or spoilt.
+   *
+   * @generated from enum value: STOCK_STATE_DAMAGED = 2;
+   */
+  DAMAGED = 2,
+
+  /**
+   * On hand and being looked at.
+   *
+   * @generated from enum value: STOCK_STATE_QUALITY_CONTROL = 3;
+   */
+  QUALITY_CONTROL = 3,
+
+  /**
+   * On the way, from a supplier or another location.
+   *
+   * @generated from enum value: STOCK_STATE_INCOMING = 4;
+   */
+  INCOMING = 4,
+
+  /**
+   * On hand and kept back from sale.
+   *
+   * @generated from enum value: STOCK_STATE_SAFETY = 5;
+   */
+  SAFETY = 5,
+}
+
+/**
+ * Describes the enum weft.inventory.v1.StockState.
+ */
+export declare const StockStateSchema: GenEnum<StockState>;
 
 /**
  * Why units were booked.
@@ -697,6 +1447,41 @@ export enum StockReason {
    * @generated from enum value: STOCK_REASON_SHIPPED = 7;
    */
   SHIPPED = 7,
+
+  /**
+   * It changed its state, not its place. Written by MoveStock only.
+   *
+   * @generated from enum value: STOCK_REASON_MOVED = 8;
+   */
+  MOVED = 8,
+
+  /**
+   * A count found more or less. Written by ApproveCount only.
+   *
+   * @generated from enum value: STOCK_REASON_COUNTED = 9;
+   */
+  COUNTED = 9,
+
+  /**
+   * It went to or came from another location. Written by TransferService only.
+   *
+   * @generated from enum value: STOCK_REASON_TRANSFERRED = 10;
+   */
+  TRANSFERRED = 10,
+
+  /**
+   * Ordered from a supplier, or no longer.
+   *
+   * @generated from enum value: STOCK_REASON_ORDERED = 11;
+   */
+  ORDERED = 11,
+
+  /**
+   * What is kept back from sale was set. Written by SetStock only, when nothing else changes.
+   *
+   * @generated from enum value: STOCK_REASON_SAFETY_SET = 12;
+   */
+  SAFETY_SET = 12,
 }
 
 /**
@@ -705,8 +1490,83 @@ export enum StockReason {
 export declare const StockReasonSchema: GenEnum<StockReason>;
 
 /**
+ * A balance that reconciliation compares with the sum that it must be.
+ *
+ * @generated from enum weft.inventory.v1.StockBalance
+ */
+export enum StockBalance {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: STOCK_BALANCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Units on hand, with the ledger.
+   *
+   * @generated from enum value: STOCK_BALANCE_ON_HAND = 1;
+   */
+  ON_HAND = 1,
+
+  /**
+   * Damaged units, with the ledger.
+   *
+   * @generated from enum value: STOCK_BALANCE_DAMAGED = 2;
+   */
+  DAMAGED = 2,
+
+  /**
+   * Units in quality control, with the ledger.
+   *
+   * @generated from enum value: STOCK_BALANCE_QUALITY_CONTROL = 3;
+   */
+  QUALITY_CONTROL = 3,
+
+  /**
+   * Units on the way, with the ledger.
+   *
+   * @generated from enum value: STOCK_BALANCE_INCOMING = 4;
+   */
+  INCOMING = 4,
+
+  /**
+   * Units kept back from sale, with the ledger.
+   *
+   * @generated from enum value: STOCK_BALANCE_SAFETY = 5;
+   */
+  SAFETY = 5,
+
+  /**
+   * Reserved units, with what active reservations hold.
+   *
+   * @generated from enum value: STOCK_BALANCE_RESERVED = 6;
+   */
+  RESERVED = 6,
+
+  /**
+   * Backordered units, with what active reservations are promised.
+   *
+   * @generated from enum value: STOCK_BALANCE_BACKORDERED = 7;
+   */
+  BACKORDERED = 7,
+
+  /**
+   * Units on hand of all lots, with those of the level.
+   *
+   * @generated from enum value: STOCK_BALANCE_LOTS = 8;
+   */
+  LOTS = 8,
+}
+
+/**
+ * Describes the enum weft.inventory.v1.StockBalance.
+ */
+export declare const StockBalanceSchema: GenEnum<StockBalance>;
+
+/**
  * How many units of each item are where, in which state, and why. Always: available = on hand - reserved - unavailable -
- * safety; every balance is the sum of its ledger; nothing is ever sold twice.
+ * safety; every balance is the sum of its ledger; nothing is ever sold twice. Kits have no stock of their own: their components do.
  *
  * @generated from service weft.inventory.v1.StockService
  */
@@ -737,12 +1597,16 @@ export declare const StockService: GenService<{
     output: typeof ListStockLevelsResponseSchema;
   },
   /**
-   * Adds to or takes from the units on hand of one item at one location, with the reason. Repeating the same request
+   * Adds to or takes from the units of one item in one state at one location, with the reason. Repeating the same request
    * returns the first response.
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted.
    * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
-   * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units are free than are to be taken off.
+   * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
+   * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
+   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
+   * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
+   * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units are free in that state than are to be taken off.
    * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): more than 1,000,000,000,000 units would be on hand.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
@@ -754,9 +1618,52 @@ export declare const StockService: GenService<{
     output: typeof AdjustStockResponseSchema;
   },
   /**
+   * Sets what is on hand, kept back from sale, or told as low stock, absolutely: each of the three that is given. Who sets what is on hand says
+   * what they believe is there (compare and set), so that nothing that happened meanwhile is undone unseen. Repeating the same request returns the first response.
+   *
+   * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted.
+   * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
+   * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
+   * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
+   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
+   * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
+   * - ABORTED (STOCK_CHANGED): other units are on hand than expected; the metadata has how many.
+   * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units would be on hand than are promised or unavailable.
+   * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
+   *
+   * @generated from rpc weft.inventory.v1.StockService.SetStock
+   */
+  setStock: {
+    methodKind: "unary";
+    input: typeof SetStockRequestSchema;
+    output: typeof SetStockResponseSchema;
+  },
+  /**
+   * Moves units of one item at one location from one state to another: to quality control and back, to the damaged ones, into the stock
+   * as what was expected comes in. Repeating the same request returns the first response.
+   *
+   * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted.
+   * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
+   * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
+   * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
+   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
+   * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
+   * - INVALID_ARGUMENT (STOCK_MOVE_INVALID): both states are the same, or units are to become expected again.
+   * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units are free in the state that they are to leave.
+   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): more than 1,000,000,000,000 units would be in a state.
+   * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
+   *
+   * @generated from rpc weft.inventory.v1.StockService.MoveStock
+   */
+  moveStock: {
+    methodKind: "unary";
+    input: typeof MoveStockRequestSchema;
+    output: typeof MoveStockResponseSchema;
+  },
+  /**
    * Sets the units on hand and the safety stock of many items, as after a count or a first load: a stream of chunks, each
    * applied whole or not at all. Rows that cannot be applied are reported by line and make their chunk be skipped; other chunks go on. An
-   * import that broke off is sent again whole with the same `request_id`: chunks that were applied are not applied twice.
+   * import that broke off is sent again with the same `request_id`, whole or from where GetStockImport says: chunks that were applied are not applied twice.
    *
    * - INVALID_ARGUMENT (IMPORT_CHUNK_INVALID): a chunk has another `request_id` than the first, or lines go backwards.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): a chunk that was applied came again with the same `request_id` and other rows.
@@ -766,8 +1673,12 @@ export declare const StockService: GenService<{
    * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted.
    * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
    * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): a quantity is below 0 or above 1,000,000,000.
+   * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
+   * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
+   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
+   * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
    * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units than are reserved or unavailable there.
-   * - INVALID_ARGUMENT (IMPORT_ROW_DUPLICATE): an earlier row of the chunk has the same item and location.
+   * - INVALID_ARGUMENT (IMPORT_ROW_DUPLICATE): an earlier row of the chunk has the same item, location and lot.
    *
    * @generated from rpc weft.inventory.v1.StockService.ImportStock
    */
@@ -775,6 +1686,31 @@ export declare const StockService: GenService<{
     methodKind: "client_streaming";
     input: typeof ImportStockRequestSchema;
     output: typeof ImportStockResponseSchema;
+  },
+  /**
+   * Tells how far an import has come, while it runs and for two days afterwards. Only to who imports. May be repeated.
+   *
+   * - NOT_FOUND (IMPORT_NOT_FOUND): this caller began no import with this `request_id`.
+   *
+   * @generated from rpc weft.inventory.v1.StockService.GetStockImport
+   */
+  getStockImport: {
+    methodKind: "unary";
+    input: typeof GetStockImportRequestSchema;
+    output: typeof GetStockImportResponseSchema;
+  },
+  /**
+   * Proves the books, a page at a time: adds up, of each item at each location, the ledger and the active reservations, compares the sums
+   * with the balances, and tells where they differ. All of a page is read at one instant. Changes nothing. May be repeated.
+   *
+   * - INVALID_ARGUMENT (PAGE_TOKEN_INVALID): the page token is not of this query.
+   *
+   * @generated from rpc weft.inventory.v1.StockService.ReconcileStock
+   */
+  reconcileStock: {
+    methodKind: "unary";
+    input: typeof ReconcileStockRequestSchema;
+    output: typeof ReconcileStockResponseSchema;
   },
   /**
    * Lists what was ever booked for an item, newest first, a page at a time. May be repeated.
@@ -789,7 +1725,7 @@ export declare const StockService: GenService<{
     output: typeof ListLedgerEntriesResponseSchema;
   },
   /**
-   * Streams stock levels and then every change to them.
+   * Streams stock levels and then every change to them; and, once whenever the units available fall to a level's low-stock threshold, that they did.
    *
    * - OUT_OF_RANGE (WATCH_HISTORY_GONE): the token is too old; watch again without one.
    * - INVALID_ARGUMENT (RESUME_TOKEN_INVALID): the token is not of this stream.

@@ -398,12 +398,20 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 
 export const ModelName = {
   Item: 'Item',
+  KitComponent: 'KitComponent',
   Location: 'Location',
   Stock: 'Stock',
+  Lot: 'Lot',
+  LotStock: 'LotStock',
   LedgerEntry: 'LedgerEntry',
   Reservation: 'Reservation',
   Allocation: 'Allocation',
   Shortage: 'Shortage',
+  StockImport: 'StockImport',
+  Transfer: 'Transfer',
+  TransferLine: 'TransferLine',
+  Count: 'Count',
+  CountLine: 'CountLine',
   IdempotencyKey: 'IdempotencyKey',
   Change: 'Change',
   ChangesHorizon: 'ChangesHorizon'
@@ -422,7 +430,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "item" | "location" | "stock" | "ledgerEntry" | "reservation" | "allocation" | "shortage" | "idempotencyKey" | "change" | "changesHorizon"
+    modelProps: "item" | "kitComponent" | "location" | "stock" | "lot" | "lotStock" | "ledgerEntry" | "reservation" | "allocation" | "shortage" | "stockImport" | "transfer" | "transferLine" | "count" | "countLine" | "idempotencyKey" | "change" | "changesHorizon"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -497,6 +505,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.ItemCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.ItemCountAggregateOutputType> | number
+        }
+      }
+    }
+    KitComponent: {
+      payload: Prisma.$KitComponentPayload<ExtArgs>
+      fields: Prisma.KitComponentFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.KitComponentFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.KitComponentFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>
+        }
+        findFirst: {
+          args: Prisma.KitComponentFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.KitComponentFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>
+        }
+        findMany: {
+          args: Prisma.KitComponentFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>[]
+        }
+        create: {
+          args: Prisma.KitComponentCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>
+        }
+        createMany: {
+          args: Prisma.KitComponentCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.KitComponentCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>[]
+        }
+        delete: {
+          args: Prisma.KitComponentDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>
+        }
+        update: {
+          args: Prisma.KitComponentUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>
+        }
+        deleteMany: {
+          args: Prisma.KitComponentDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.KitComponentUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.KitComponentUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>[]
+        }
+        upsert: {
+          args: Prisma.KitComponentUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$KitComponentPayload>
+        }
+        aggregate: {
+          args: Prisma.KitComponentAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateKitComponent>
+        }
+        groupBy: {
+          args: Prisma.KitComponentGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.KitComponentGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.KitComponentCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.KitComponentCountAggregateOutputType> | number
         }
       }
     }
@@ -645,6 +727,154 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.StockCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.StockCountAggregateOutputType> | number
+        }
+      }
+    }
+    Lot: {
+      payload: Prisma.$LotPayload<ExtArgs>
+      fields: Prisma.LotFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LotFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LotFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>
+        }
+        findFirst: {
+          args: Prisma.LotFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LotFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>
+        }
+        findMany: {
+          args: Prisma.LotFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>[]
+        }
+        create: {
+          args: Prisma.LotCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>
+        }
+        createMany: {
+          args: Prisma.LotCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LotCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>[]
+        }
+        delete: {
+          args: Prisma.LotDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>
+        }
+        update: {
+          args: Prisma.LotUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>
+        }
+        deleteMany: {
+          args: Prisma.LotDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LotUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LotUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>[]
+        }
+        upsert: {
+          args: Prisma.LotUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotPayload>
+        }
+        aggregate: {
+          args: Prisma.LotAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLot>
+        }
+        groupBy: {
+          args: Prisma.LotGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LotGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LotCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LotCountAggregateOutputType> | number
+        }
+      }
+    }
+    LotStock: {
+      payload: Prisma.$LotStockPayload<ExtArgs>
+      fields: Prisma.LotStockFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LotStockFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LotStockFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>
+        }
+        findFirst: {
+          args: Prisma.LotStockFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LotStockFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>
+        }
+        findMany: {
+          args: Prisma.LotStockFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>[]
+        }
+        create: {
+          args: Prisma.LotStockCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>
+        }
+        createMany: {
+          args: Prisma.LotStockCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LotStockCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>[]
+        }
+        delete: {
+          args: Prisma.LotStockDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>
+        }
+        update: {
+          args: Prisma.LotStockUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>
+        }
+        deleteMany: {
+          args: Prisma.LotStockDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LotStockUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LotStockUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>[]
+        }
+        upsert: {
+          args: Prisma.LotStockUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LotStockPayload>
+        }
+        aggregate: {
+          args: Prisma.LotStockAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLotStock>
+        }
+        groupBy: {
+          args: Prisma.LotStockGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LotStockGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LotStockCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LotStockCountAggregateOutputType> | number
         }
       }
     }
@@ -944,6 +1174,376 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    StockImport: {
+      payload: Prisma.$StockImportPayload<ExtArgs>
+      fields: Prisma.StockImportFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.StockImportFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.StockImportFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>
+        }
+        findFirst: {
+          args: Prisma.StockImportFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.StockImportFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>
+        }
+        findMany: {
+          args: Prisma.StockImportFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>[]
+        }
+        create: {
+          args: Prisma.StockImportCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>
+        }
+        createMany: {
+          args: Prisma.StockImportCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.StockImportCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>[]
+        }
+        delete: {
+          args: Prisma.StockImportDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>
+        }
+        update: {
+          args: Prisma.StockImportUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>
+        }
+        deleteMany: {
+          args: Prisma.StockImportDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.StockImportUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.StockImportUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>[]
+        }
+        upsert: {
+          args: Prisma.StockImportUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportPayload>
+        }
+        aggregate: {
+          args: Prisma.StockImportAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateStockImport>
+        }
+        groupBy: {
+          args: Prisma.StockImportGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StockImportGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.StockImportCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StockImportCountAggregateOutputType> | number
+        }
+      }
+    }
+    Transfer: {
+      payload: Prisma.$TransferPayload<ExtArgs>
+      fields: Prisma.TransferFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.TransferFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.TransferFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>
+        }
+        findFirst: {
+          args: Prisma.TransferFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.TransferFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>
+        }
+        findMany: {
+          args: Prisma.TransferFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>[]
+        }
+        create: {
+          args: Prisma.TransferCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>
+        }
+        createMany: {
+          args: Prisma.TransferCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.TransferCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>[]
+        }
+        delete: {
+          args: Prisma.TransferDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>
+        }
+        update: {
+          args: Prisma.TransferUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>
+        }
+        deleteMany: {
+          args: Prisma.TransferDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.TransferUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.TransferUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>[]
+        }
+        upsert: {
+          args: Prisma.TransferUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferPayload>
+        }
+        aggregate: {
+          args: Prisma.TransferAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateTransfer>
+        }
+        groupBy: {
+          args: Prisma.TransferGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.TransferGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.TransferCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.TransferCountAggregateOutputType> | number
+        }
+      }
+    }
+    TransferLine: {
+      payload: Prisma.$TransferLinePayload<ExtArgs>
+      fields: Prisma.TransferLineFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.TransferLineFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.TransferLineFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>
+        }
+        findFirst: {
+          args: Prisma.TransferLineFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.TransferLineFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>
+        }
+        findMany: {
+          args: Prisma.TransferLineFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>[]
+        }
+        create: {
+          args: Prisma.TransferLineCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>
+        }
+        createMany: {
+          args: Prisma.TransferLineCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.TransferLineCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>[]
+        }
+        delete: {
+          args: Prisma.TransferLineDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>
+        }
+        update: {
+          args: Prisma.TransferLineUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>
+        }
+        deleteMany: {
+          args: Prisma.TransferLineDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.TransferLineUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.TransferLineUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>[]
+        }
+        upsert: {
+          args: Prisma.TransferLineUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TransferLinePayload>
+        }
+        aggregate: {
+          args: Prisma.TransferLineAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateTransferLine>
+        }
+        groupBy: {
+          args: Prisma.TransferLineGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.TransferLineGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.TransferLineCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.TransferLineCountAggregateOutputType> | number
+        }
+      }
+    }
+    Count: {
+      payload: Prisma.$CountPayload<ExtArgs>
+      fields: Prisma.CountFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.CountFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.CountFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>
+        }
+        findFirst: {
+          args: Prisma.CountFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.CountFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>
+        }
+        findMany: {
+          args: Prisma.CountFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>[]
+        }
+        create: {
+          args: Prisma.CountCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>
+        }
+        createMany: {
+          args: Prisma.CountCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.CountCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>[]
+        }
+        delete: {
+          args: Prisma.CountDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>
+        }
+        update: {
+          args: Prisma.CountUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>
+        }
+        deleteMany: {
+          args: Prisma.CountDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.CountUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.CountUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>[]
+        }
+        upsert: {
+          args: Prisma.CountUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountPayload>
+        }
+        aggregate: {
+          args: Prisma.CountAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateCount>
+        }
+        groupBy: {
+          args: Prisma.CountGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CountGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.CountCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CountCountAggregateOutputType> | number
+        }
+      }
+    }
+    CountLine: {
+      payload: Prisma.$CountLinePayload<ExtArgs>
+      fields: Prisma.CountLineFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.CountLineFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.CountLineFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>
+        }
+        findFirst: {
+          args: Prisma.CountLineFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.CountLineFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>
+        }
+        findMany: {
+          args: Prisma.CountLineFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>[]
+        }
+        create: {
+          args: Prisma.CountLineCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>
+        }
+        createMany: {
+          args: Prisma.CountLineCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.CountLineCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>[]
+        }
+        delete: {
+          args: Prisma.CountLineDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>
+        }
+        update: {
+          args: Prisma.CountLineUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>
+        }
+        deleteMany: {
+          args: Prisma.CountLineDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.CountLineUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.CountLineUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>[]
+        }
+        upsert: {
+          args: Prisma.CountLineUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$CountLinePayload>
+        }
+        aggregate: {
+          args: Prisma.CountLineAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateCountLine>
+        }
+        groupBy: {
+          args: Prisma.CountLineGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CountLineGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.CountLineCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.CountLineCountAggregateOutputType> | number
+        }
+      }
+    }
     IdempotencyKey: {
       payload: Prisma.$IdempotencyKeyPayload<ExtArgs>
       fields: Prisma.IdempotencyKeyFieldRefs
@@ -1205,10 +1805,26 @@ export const ItemScalarFieldEnum = {
   etag: 'etag',
   createTime: 'createTime',
   updateTime: 'updateTime',
-  deleteTime: 'deleteTime'
+  deleteTime: 'deleteTime',
+  unitCode: 'unitCode',
+  outOfStockPolicy: 'outOfStockPolicy',
+  backorderLimit: 'backorderLimit',
+  releaseTime: 'releaseTime',
+  lotTracked: 'lotTracked',
+  isKit: 'isKit'
 } as const
 
 export type ItemScalarFieldEnum = (typeof ItemScalarFieldEnum)[keyof typeof ItemScalarFieldEnum]
+
+
+export const KitComponentScalarFieldEnum = {
+  kitSku: 'kitSku',
+  componentSku: 'componentSku',
+  quantity: 'quantity',
+  position: 'position'
+} as const
+
+export type KitComponentScalarFieldEnum = (typeof KitComponentScalarFieldEnum)[keyof typeof KitComponentScalarFieldEnum]
 
 
 export const LocationScalarFieldEnum = {
@@ -1225,7 +1841,8 @@ export const LocationScalarFieldEnum = {
   servedCountryCodes: 'servedCountryCodes',
   etag: 'etag',
   createTime: 'createTime',
-  updateTime: 'updateTime'
+  updateTime: 'updateTime',
+  deactivated: 'deactivated'
 } as const
 
 export type LocationScalarFieldEnum = (typeof LocationScalarFieldEnum)[keyof typeof LocationScalarFieldEnum]
@@ -1236,12 +1853,39 @@ export const StockScalarFieldEnum = {
   locationId: 'locationId',
   onHand: 'onHand',
   reserved: 'reserved',
-  unavailable: 'unavailable',
   safety: 'safety',
-  updateTime: 'updateTime'
+  updateTime: 'updateTime',
+  damaged: 'damaged',
+  qualityControl: 'qualityControl',
+  unavailable: 'unavailable',
+  incoming: 'incoming',
+  backordered: 'backordered',
+  lowStockThreshold: 'lowStockThreshold'
 } as const
 
 export type StockScalarFieldEnum = (typeof StockScalarFieldEnum)[keyof typeof StockScalarFieldEnum]
+
+
+export const LotScalarFieldEnum = {
+  sku: 'sku',
+  lotId: 'lotId',
+  expireTime: 'expireTime'
+} as const
+
+export type LotScalarFieldEnum = (typeof LotScalarFieldEnum)[keyof typeof LotScalarFieldEnum]
+
+
+export const LotStockScalarFieldEnum = {
+  sku: 'sku',
+  locationId: 'locationId',
+  lotId: 'lotId',
+  onHand: 'onHand',
+  reserved: 'reserved',
+  damaged: 'damaged',
+  qualityControl: 'qualityControl'
+} as const
+
+export type LotStockScalarFieldEnum = (typeof LotStockScalarFieldEnum)[keyof typeof LotStockScalarFieldEnum]
 
 
 export const LedgerEntryScalarFieldEnum = {
@@ -1253,7 +1897,12 @@ export const LedgerEntryScalarFieldEnum = {
   reason: 'reason',
   source: 'source',
   actor: 'actor',
-  createTime: 'createTime'
+  createTime: 'createTime',
+  damagedDelta: 'damagedDelta',
+  qualityControlDelta: 'qualityControlDelta',
+  incomingDelta: 'incomingDelta',
+  safetyDelta: 'safetyDelta',
+  lotId: 'lotId'
 } as const
 
 export type LedgerEntryScalarFieldEnum = (typeof LedgerEntryScalarFieldEnum)[keyof typeof LedgerEntryScalarFieldEnum]
@@ -1275,7 +1924,10 @@ export const AllocationScalarFieldEnum = {
   reservationId: 'reservationId',
   sku: 'sku',
   locationId: 'locationId',
-  quantity: 'quantity'
+  quantity: 'quantity',
+  lotId: 'lotId',
+  backorderedQuantity: 'backorderedQuantity',
+  committedQuantity: 'committedQuantity'
 } as const
 
 export type AllocationScalarFieldEnum = (typeof AllocationScalarFieldEnum)[keyof typeof AllocationScalarFieldEnum]
@@ -1289,6 +1941,76 @@ export const ShortageScalarFieldEnum = {
 } as const
 
 export type ShortageScalarFieldEnum = (typeof ShortageScalarFieldEnum)[keyof typeof ShortageScalarFieldEnum]
+
+
+export const StockImportScalarFieldEnum = {
+  principal: 'principal',
+  requestId: 'requestId',
+  nextLine: 'nextLine',
+  changedCount: 'changedCount',
+  unchangedCount: 'unchangedCount',
+  skippedCount: 'skippedCount',
+  errors: 'errors',
+  createTime: 'createTime',
+  updateTime: 'updateTime',
+  completeTime: 'completeTime'
+} as const
+
+export type StockImportScalarFieldEnum = (typeof StockImportScalarFieldEnum)[keyof typeof StockImportScalarFieldEnum]
+
+
+export const TransferScalarFieldEnum = {
+  transferId: 'transferId',
+  state: 'state',
+  sourceLocationId: 'sourceLocationId',
+  destinationLocationId: 'destinationLocationId',
+  reference: 'reference',
+  createTime: 'createTime',
+  updateTime: 'updateTime',
+  shipTime: 'shipTime'
+} as const
+
+export type TransferScalarFieldEnum = (typeof TransferScalarFieldEnum)[keyof typeof TransferScalarFieldEnum]
+
+
+export const TransferLineScalarFieldEnum = {
+  transferId: 'transferId',
+  sku: 'sku',
+  lotId: 'lotId',
+  quantity: 'quantity',
+  acceptedQuantity: 'acceptedQuantity',
+  rejectedQuantity: 'rejectedQuantity',
+  returnedQuantity: 'returnedQuantity'
+} as const
+
+export type TransferLineScalarFieldEnum = (typeof TransferLineScalarFieldEnum)[keyof typeof TransferLineScalarFieldEnum]
+
+
+export const CountScalarFieldEnum = {
+  countId: 'countId',
+  state: 'state',
+  locationId: 'locationId',
+  skus: 'skus',
+  reference: 'reference',
+  createTime: 'createTime',
+  updateTime: 'updateTime',
+  approveTime: 'approveTime'
+} as const
+
+export type CountScalarFieldEnum = (typeof CountScalarFieldEnum)[keyof typeof CountScalarFieldEnum]
+
+
+export const CountLineScalarFieldEnum = {
+  countId: 'countId',
+  sku: 'sku',
+  lotId: 'lotId',
+  expectedQuantity: 'expectedQuantity',
+  countedQuantity: 'countedQuantity',
+  countTime: 'countTime',
+  actor: 'actor'
+} as const
+
+export type CountLineScalarFieldEnum = (typeof CountLineScalarFieldEnum)[keyof typeof CountLineScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {
@@ -1329,6 +2051,13 @@ export const SortOrder = {
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
 
 
+export const JsonNullValueInput = {
+  JsonNull: JsonNull
+} as const
+
+export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
+
+
 export const QueryMode = {
   default: 'default',
   insensitive: 'insensitive'
@@ -1343,6 +2072,15 @@ export const NullsOrder = {
 } as const
 
 export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
+
+
+export const JsonNullValueFilter = {
+  DbNull: DbNull,
+  JsonNull: JsonNull,
+  AnyNull: AnyNull
+} as const
+
+export type JsonNullValueFilter = (typeof JsonNullValueFilter)[keyof typeof JsonNullValueFilter]
 
 
 
@@ -1408,6 +2146,27 @@ export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaMod
 
 
 /**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
+    
+
+
+/**
+ * Reference to a field of type 'Json'
+ */
+export type JsonFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Json'>
+    
+
+
+/**
+ * Reference to a field of type 'QueryMode'
+ */
+export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'QueryMode'>
+    
+
+
+/**
  * Reference to a field of type 'Bytes'
  */
 export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes'>
@@ -1418,13 +2177,6 @@ export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, '
  * Reference to a field of type 'Bytes[]'
  */
 export type ListBytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes[]'>
-    
-
-
-/**
- * Reference to a field of type 'Boolean'
- */
-export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 
@@ -1593,12 +2345,20 @@ export interface PrismaClientOptionsWithAdapter extends PrismaClientBaseOptions 
 export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaClientOptionsWithAdapter
 export type GlobalOmitConfig = {
   item?: Prisma.ItemOmit
+  kitComponent?: Prisma.KitComponentOmit
   location?: Prisma.LocationOmit
   stock?: Prisma.StockOmit
+  lot?: Prisma.LotOmit
+  lotStock?: Prisma.LotStockOmit
   ledgerEntry?: Prisma.LedgerEntryOmit
   reservation?: Prisma.ReservationOmit
   allocation?: Prisma.AllocationOmit
   shortage?: Prisma.ShortageOmit
+  stockImport?: Prisma.StockImportOmit
+  transfer?: Prisma.TransferOmit
+  transferLine?: Prisma.TransferLineOmit
+  count?: Prisma.CountOmit
+  countLine?: Prisma.CountLineOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   change?: Prisma.ChangeOmit
   changesHorizon?: Prisma.ChangesHorizonOmit

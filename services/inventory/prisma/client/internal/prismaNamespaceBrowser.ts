@@ -52,12 +52,20 @@ export const AnyNull = runtime.AnyNull
 
 export const ModelName = {
   Item: 'Item',
+  KitComponent: 'KitComponent',
   Location: 'Location',
   Stock: 'Stock',
+  Lot: 'Lot',
+  LotStock: 'LotStock',
   LedgerEntry: 'LedgerEntry',
   Reservation: 'Reservation',
   Allocation: 'Allocation',
   Shortage: 'Shortage',
+  StockImport: 'StockImport',
+  Transfer: 'Transfer',
+  TransferLine: 'TransferLine',
+  Count: 'Count',
+  CountLine: 'CountLine',
   IdempotencyKey: 'IdempotencyKey',
   Change: 'Change',
   ChangesHorizon: 'ChangesHorizon'
@@ -95,10 +103,26 @@ export const ItemScalarFieldEnum = {
   etag: 'etag',
   createTime: 'createTime',
   updateTime: 'updateTime',
-  deleteTime: 'deleteTime'
+  deleteTime: 'deleteTime',
+  unitCode: 'unitCode',
+  outOfStockPolicy: 'outOfStockPolicy',
+  backorderLimit: 'backorderLimit',
+  releaseTime: 'releaseTime',
+  lotTracked: 'lotTracked',
+  isKit: 'isKit'
 } as const
 
 export type ItemScalarFieldEnum = (typeof ItemScalarFieldEnum)[keyof typeof ItemScalarFieldEnum]
+
+
+export const KitComponentScalarFieldEnum = {
+  kitSku: 'kitSku',
+  componentSku: 'componentSku',
+  quantity: 'quantity',
+  position: 'position'
+} as const
+
+export type KitComponentScalarFieldEnum = (typeof KitComponentScalarFieldEnum)[keyof typeof KitComponentScalarFieldEnum]
 
 
 export const LocationScalarFieldEnum = {
@@ -115,7 +139,8 @@ export const LocationScalarFieldEnum = {
   servedCountryCodes: 'servedCountryCodes',
   etag: 'etag',
   createTime: 'createTime',
-  updateTime: 'updateTime'
+  updateTime: 'updateTime',
+  deactivated: 'deactivated'
 } as const
 
 export type LocationScalarFieldEnum = (typeof LocationScalarFieldEnum)[keyof typeof LocationScalarFieldEnum]
@@ -126,12 +151,39 @@ export const StockScalarFieldEnum = {
   locationId: 'locationId',
   onHand: 'onHand',
   reserved: 'reserved',
-  unavailable: 'unavailable',
   safety: 'safety',
-  updateTime: 'updateTime'
+  updateTime: 'updateTime',
+  damaged: 'damaged',
+  qualityControl: 'qualityControl',
+  unavailable: 'unavailable',
+  incoming: 'incoming',
+  backordered: 'backordered',
+  lowStockThreshold: 'lowStockThreshold'
 } as const
 
 export type StockScalarFieldEnum = (typeof StockScalarFieldEnum)[keyof typeof StockScalarFieldEnum]
+
+
+export const LotScalarFieldEnum = {
+  sku: 'sku',
+  lotId: 'lotId',
+  expireTime: 'expireTime'
+} as const
+
+export type LotScalarFieldEnum = (typeof LotScalarFieldEnum)[keyof typeof LotScalarFieldEnum]
+
+
+export const LotStockScalarFieldEnum = {
+  sku: 'sku',
+  locationId: 'locationId',
+  lotId: 'lotId',
+  onHand: 'onHand',
+  reserved: 'reserved',
+  damaged: 'damaged',
+  qualityControl: 'qualityControl'
+} as const
+
+export type LotStockScalarFieldEnum = (typeof LotStockScalarFieldEnum)[keyof typeof LotStockScalarFieldEnum]
 
 
 export const LedgerEntryScalarFieldEnum = {
@@ -143,7 +195,12 @@ export const LedgerEntryScalarFieldEnum = {
   reason: 'reason',
   source: 'source',
   actor: 'actor',
-  createTime: 'createTime'
+  createTime: 'createTime',
+  damagedDelta: 'damagedDelta',
+  qualityControlDelta: 'qualityControlDelta',
+  incomingDelta: 'incomingDelta',
+  safetyDelta: 'safetyDelta',
+  lotId: 'lotId'
 } as const
 
 export type LedgerEntryScalarFieldEnum = (typeof LedgerEntryScalarFieldEnum)[keyof typeof LedgerEntryScalarFieldEnum]
@@ -165,7 +222,10 @@ export const AllocationScalarFieldEnum = {
   reservationId: 'reservationId',
   sku: 'sku',
   locationId: 'locationId',
-  quantity: 'quantity'
+  quantity: 'quantity',
+  lotId: 'lotId',
+  backorderedQuantity: 'backorderedQuantity',
+  committedQuantity: 'committedQuantity'
 } as const
 
 export type AllocationScalarFieldEnum = (typeof AllocationScalarFieldEnum)[keyof typeof AllocationScalarFieldEnum]
@@ -179,6 +239,76 @@ export const ShortageScalarFieldEnum = {
 } as const
 
 export type ShortageScalarFieldEnum = (typeof ShortageScalarFieldEnum)[keyof typeof ShortageScalarFieldEnum]
+
+
+export const StockImportScalarFieldEnum = {
+  principal: 'principal',
+  requestId: 'requestId',
+  nextLine: 'nextLine',
+  changedCount: 'changedCount',
+  unchangedCount: 'unchangedCount',
+  skippedCount: 'skippedCount',
+  errors: 'errors',
+  createTime: 'createTime',
+  updateTime: 'updateTime',
+  completeTime: 'completeTime'
+} as const
+
+export type StockImportScalarFieldEnum = (typeof StockImportScalarFieldEnum)[keyof typeof StockImportScalarFieldEnum]
+
+
+export const TransferScalarFieldEnum = {
+  transferId: 'transferId',
+  state: 'state',
+  sourceLocationId: 'sourceLocationId',
+  destinationLocationId: 'destinationLocationId',
+  reference: 'reference',
+  createTime: 'createTime',
+  updateTime: 'updateTime',
+  shipTime: 'shipTime'
+} as const
+
+export type TransferScalarFieldEnum = (typeof TransferScalarFieldEnum)[keyof typeof TransferScalarFieldEnum]
+
+
+export const TransferLineScalarFieldEnum = {
+  transferId: 'transferId',
+  sku: 'sku',
+  lotId: 'lotId',
+  quantity: 'quantity',
+  acceptedQuantity: 'acceptedQuantity',
+  rejectedQuantity: 'rejectedQuantity',
+  returnedQuantity: 'returnedQuantity'
+} as const
+
+export type TransferLineScalarFieldEnum = (typeof TransferLineScalarFieldEnum)[keyof typeof TransferLineScalarFieldEnum]
+
+
+export const CountScalarFieldEnum = {
+  countId: 'countId',
+  state: 'state',
+  locationId: 'locationId',
+  skus: 'skus',
+  reference: 'reference',
+  createTime: 'createTime',
+  updateTime: 'updateTime',
+  approveTime: 'approveTime'
+} as const
+
+export type CountScalarFieldEnum = (typeof CountScalarFieldEnum)[keyof typeof CountScalarFieldEnum]
+
+
+export const CountLineScalarFieldEnum = {
+  countId: 'countId',
+  sku: 'sku',
+  lotId: 'lotId',
+  expectedQuantity: 'expectedQuantity',
+  countedQuantity: 'countedQuantity',
+  countTime: 'countTime',
+  actor: 'actor'
+} as const
+
+export type CountLineScalarFieldEnum = (typeof CountLineScalarFieldEnum)[keyof typeof CountLineScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {
@@ -219,6 +349,13 @@ export const SortOrder = {
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
 
 
+export const JsonNullValueInput = {
+  JsonNull: JsonNull
+} as const
+
+export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
+
+
 export const QueryMode = {
   default: 'default',
   insensitive: 'insensitive'
@@ -233,4 +370,13 @@ export const NullsOrder = {
 } as const
 
 export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
+
+
+export const JsonNullValueFilter = {
+  DbNull: DbNull,
+  JsonNull: JsonNull,
+  AnyNull: AnyNull
+} as const
+
+export type JsonNullValueFilter = (typeof JsonNullValueFilter)[keyof typeof JsonNullValueFilter]
 

@@ -14,7 +14,9 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Allocation
- * Units of one item at one location that a reservation holds or held. Never changed.
+ * Units of one item at one location that a reservation holds or held. Its quantity never changes; how many of them are backordered
+ * falls as goods come in, how many are committed rises as they leave.
+ * In SQL: quantity > 0, backordered_quantity + committed_quantity <= quantity; an index on who waits for goods.
  */
 export type AllocationModel = runtime.Types.Result.DefaultSelection<Prisma.$AllocationPayload>
 
@@ -28,10 +30,14 @@ export type AggregateAllocation = {
 
 export type AllocationAvgAggregateOutputType = {
   quantity: number | null
+  backorderedQuantity: number | null
+  committedQuantity: number | null
 }
 
 export type AllocationSumAggregateOutputType = {
   quantity: bigint | null
+  backorderedQuantity: bigint | null
+  committedQuantity: bigint | null
 }
 
 export type AllocationMinAggregateOutputType = {
@@ -39,6 +45,9 @@ export type AllocationMinAggregateOutputType = {
   sku: string | null
   locationId: string | null
   quantity: bigint | null
+  lotId: string | null
+  backorderedQuantity: bigint | null
+  committedQuantity: bigint | null
 }
 
 export type AllocationMaxAggregateOutputType = {
@@ -46,6 +55,9 @@ export type AllocationMaxAggregateOutputType = {
   sku: string | null
   locationId: string | null
   quantity: bigint | null
+  lotId: string | null
+  backorderedQuantity: bigint | null
+  committedQuantity: bigint | null
 }
 
 export type AllocationCountAggregateOutputType = {
@@ -53,16 +65,23 @@ export type AllocationCountAggregateOutputType = {
   sku: number
   locationId: number
   quantity: number
+  lotId: number
+  backorderedQuantity: number
+  committedQuantity: number
   _all: number
 }
 
 
 export type AllocationAvgAggregateInputType = {
   quantity?: true
+  backorderedQuantity?: true
+  committedQuantity?: true
 }
 
 export type AllocationSumAggregateInputType = {
   quantity?: true
+  backorderedQuantity?: true
+  committedQuantity?: true
 }
 
 export type AllocationMinAggregateInputType = {
@@ -70,6 +89,9 @@ export type AllocationMinAggregateInputType = {
   sku?: true
   locationId?: true
   quantity?: true
+  lotId?: true
+  backorderedQuantity?: true
+  committedQuantity?: true
 }
 
 export type AllocationMaxAggregateInputType = {
@@ -77,6 +99,9 @@ export type AllocationMaxAggregateInputType = {
   sku?: true
   locationId?: true
   quantity?: true
+  lotId?: true
+  backorderedQuantity?: true
+  committedQuantity?: true
 }
 
 export type AllocationCountAggregateInputType = {
@@ -84,6 +109,9 @@ export type AllocationCountAggregateInputType = {
   sku?: true
   locationId?: true
   quantity?: true
+  lotId?: true
+  backorderedQuantity?: true
+  committedQuantity?: true
   _all?: true
 }
 
@@ -178,6 +206,9 @@ export type AllocationGroupByOutputType = {
   sku: string
   locationId: string
   quantity: bigint
+  lotId: string
+  backorderedQuantity: bigint
+  committedQuantity: bigint
   _count: AllocationCountAggregateOutputType | null
   _avg: AllocationAvgAggregateOutputType | null
   _sum: AllocationSumAggregateOutputType | null
@@ -208,6 +239,9 @@ export type AllocationWhereInput = {
   sku?: Prisma.StringFilter<"Allocation"> | string
   locationId?: Prisma.StringFilter<"Allocation"> | string
   quantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
+  lotId?: Prisma.StringFilter<"Allocation"> | string
+  backorderedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
+  committedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
   reservation?: Prisma.XOR<Prisma.ReservationScalarRelationFilter, Prisma.ReservationWhereInput>
 }
 
@@ -216,11 +250,14 @@ export type AllocationOrderByWithRelationInput = {
   sku?: Prisma.SortOrder
   locationId?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
+  backorderedQuantity?: Prisma.SortOrder
+  committedQuantity?: Prisma.SortOrder
   reservation?: Prisma.ReservationOrderByWithRelationInput
 }
 
 export type AllocationWhereUniqueInput = Prisma.AtLeast<{
-  reservationId_sku_locationId?: Prisma.AllocationReservationIdSkuLocationIdCompoundUniqueInput
+  reservationId_sku_locationId_lotId?: Prisma.AllocationReservationIdSkuLocationIdLotIdCompoundUniqueInput
   AND?: Prisma.AllocationWhereInput | Prisma.AllocationWhereInput[]
   OR?: Prisma.AllocationWhereInput[]
   NOT?: Prisma.AllocationWhereInput | Prisma.AllocationWhereInput[]
@@ -228,14 +265,20 @@ export type AllocationWhereUniqueInput = Prisma.AtLeast<{
   sku?: Prisma.StringFilter<"Allocation"> | string
   locationId?: Prisma.StringFilter<"Allocation"> | string
   quantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
+  lotId?: Prisma.StringFilter<"Allocation"> | string
+  backorderedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
+  committedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
   reservation?: Prisma.XOR<Prisma.ReservationScalarRelationFilter, Prisma.ReservationWhereInput>
-}, "reservationId_sku_locationId">
+}, "reservationId_sku_locationId_lotId">
 
 export type AllocationOrderByWithAggregationInput = {
   reservationId?: Prisma.SortOrder
   sku?: Prisma.SortOrder
   locationId?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
+  backorderedQuantity?: Prisma.SortOrder
+  committedQuantity?: Prisma.SortOrder
   _count?: Prisma.AllocationCountOrderByAggregateInput
   _avg?: Prisma.AllocationAvgOrderByAggregateInput
   _max?: Prisma.AllocationMaxOrderByAggregateInput
@@ -251,12 +294,18 @@ export type AllocationScalarWhereWithAggregatesInput = {
   sku?: Prisma.StringWithAggregatesFilter<"Allocation"> | string
   locationId?: Prisma.StringWithAggregatesFilter<"Allocation"> | string
   quantity?: Prisma.BigIntWithAggregatesFilter<"Allocation"> | bigint | number
+  lotId?: Prisma.StringWithAggregatesFilter<"Allocation"> | string
+  backorderedQuantity?: Prisma.BigIntWithAggregatesFilter<"Allocation"> | bigint | number
+  committedQuantity?: Prisma.BigIntWithAggregatesFilter<"Allocation"> | bigint | number
 }
 
 export type AllocationCreateInput = {
   sku: string
   locationId: string
   quantity: bigint | number
+  lotId?: string
+  backorderedQuantity?: bigint | number
+  committedQuantity?: bigint | number
   reservation: Prisma.ReservationCreateNestedOneWithoutAllocationsInput
 }
 
@@ -265,12 +314,18 @@ export type AllocationUncheckedCreateInput = {
   sku: string
   locationId: string
   quantity: bigint | number
+  lotId?: string
+  backorderedQuantity?: bigint | number
+  committedQuantity?: bigint | number
 }
 
 export type AllocationUpdateInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
+  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reservation?: Prisma.ReservationUpdateOneRequiredWithoutAllocationsNestedInput
 }
 
@@ -279,6 +334,9 @@ export type AllocationUncheckedUpdateInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
+  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AllocationCreateManyInput = {
@@ -286,12 +344,18 @@ export type AllocationCreateManyInput = {
   sku: string
   locationId: string
   quantity: bigint | number
+  lotId?: string
+  backorderedQuantity?: bigint | number
+  committedQuantity?: bigint | number
 }
 
 export type AllocationUpdateManyMutationInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
+  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AllocationUncheckedUpdateManyInput = {
@@ -299,6 +363,9 @@ export type AllocationUncheckedUpdateManyInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
+  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AllocationListRelationFilter = {
@@ -311,10 +378,11 @@ export type AllocationOrderByRelationAggregateInput = {
   _count?: Prisma.SortOrder
 }
 
-export type AllocationReservationIdSkuLocationIdCompoundUniqueInput = {
+export type AllocationReservationIdSkuLocationIdLotIdCompoundUniqueInput = {
   reservationId: string
   sku: string
   locationId: string
+  lotId: string
 }
 
 export type AllocationCountOrderByAggregateInput = {
@@ -322,10 +390,15 @@ export type AllocationCountOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   locationId?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
+  backorderedQuantity?: Prisma.SortOrder
+  committedQuantity?: Prisma.SortOrder
 }
 
 export type AllocationAvgOrderByAggregateInput = {
   quantity?: Prisma.SortOrder
+  backorderedQuantity?: Prisma.SortOrder
+  committedQuantity?: Prisma.SortOrder
 }
 
 export type AllocationMaxOrderByAggregateInput = {
@@ -333,6 +406,9 @@ export type AllocationMaxOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   locationId?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
+  backorderedQuantity?: Prisma.SortOrder
+  committedQuantity?: Prisma.SortOrder
 }
 
 export type AllocationMinOrderByAggregateInput = {
@@ -340,10 +416,15 @@ export type AllocationMinOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   locationId?: Prisma.SortOrder
   quantity?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
+  backorderedQuantity?: Prisma.SortOrder
+  committedQuantity?: Prisma.SortOrder
 }
 
 export type AllocationSumOrderByAggregateInput = {
   quantity?: Prisma.SortOrder
+  backorderedQuantity?: Prisma.SortOrder
+  committedQuantity?: Prisma.SortOrder
 }
 
 export type AllocationCreateNestedManyWithoutReservationInput = {
@@ -392,12 +473,18 @@ export type AllocationCreateWithoutReservationInput = {
   sku: string
   locationId: string
   quantity: bigint | number
+  lotId?: string
+  backorderedQuantity?: bigint | number
+  committedQuantity?: bigint | number
 }
 
 export type AllocationUncheckedCreateWithoutReservationInput = {
   sku: string
   locationId: string
   quantity: bigint | number
+  lotId?: string
+  backorderedQuantity?: bigint | number
+  committedQuantity?: bigint | number
 }
 
 export type AllocationCreateOrConnectWithoutReservationInput = {
@@ -434,30 +521,45 @@ export type AllocationScalarWhereInput = {
   sku?: Prisma.StringFilter<"Allocation"> | string
   locationId?: Prisma.StringFilter<"Allocation"> | string
   quantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
+  lotId?: Prisma.StringFilter<"Allocation"> | string
+  backorderedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
+  committedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
 }
 
 export type AllocationCreateManyReservationInput = {
   sku: string
   locationId: string
   quantity: bigint | number
+  lotId?: string
+  backorderedQuantity?: bigint | number
+  committedQuantity?: bigint | number
 }
 
 export type AllocationUpdateWithoutReservationInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
+  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AllocationUncheckedUpdateWithoutReservationInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
+  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AllocationUncheckedUpdateManyWithoutReservationInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
+  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 
@@ -467,6 +569,9 @@ export type AllocationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   sku?: boolean
   locationId?: boolean
   quantity?: boolean
+  lotId?: boolean
+  backorderedQuantity?: boolean
+  committedQuantity?: boolean
   reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["allocation"]>
 
@@ -475,6 +580,9 @@ export type AllocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   sku?: boolean
   locationId?: boolean
   quantity?: boolean
+  lotId?: boolean
+  backorderedQuantity?: boolean
+  committedQuantity?: boolean
   reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["allocation"]>
 
@@ -483,6 +591,9 @@ export type AllocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   sku?: boolean
   locationId?: boolean
   quantity?: boolean
+  lotId?: boolean
+  backorderedQuantity?: boolean
+  committedQuantity?: boolean
   reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["allocation"]>
 
@@ -491,9 +602,12 @@ export type AllocationSelectScalar = {
   sku?: boolean
   locationId?: boolean
   quantity?: boolean
+  lotId?: boolean
+  backorderedQuantity?: boolean
+  committedQuantity?: boolean
 }
 
-export type AllocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"reservationId" | "sku" | "locationId" | "quantity", ExtArgs["result"]["allocation"]>
+export type AllocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"reservationId" | "sku" | "locationId" | "quantity" | "lotId" | "backorderedQuantity" | "committedQuantity", ExtArgs["result"]["allocation"]>
 export type AllocationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }
@@ -514,6 +628,12 @@ export type $AllocationPayload<ExtArgs extends runtime.Types.Extensions.Internal
     sku: string
     locationId: string
     quantity: bigint
+    /**
+     * Empty for items that are not kept by lot.
+     */
+    lotId: string
+    backorderedQuantity: bigint
+    committedQuantity: bigint
   }, ExtArgs["result"]["allocation"]>
   composites: {}
 }
@@ -942,6 +1062,9 @@ export interface AllocationFieldRefs {
   readonly sku: Prisma.FieldRef<"Allocation", 'String'>
   readonly locationId: Prisma.FieldRef<"Allocation", 'String'>
   readonly quantity: Prisma.FieldRef<"Allocation", 'BigInt'>
+  readonly lotId: Prisma.FieldRef<"Allocation", 'String'>
+  readonly backorderedQuantity: Prisma.FieldRef<"Allocation", 'BigInt'>
+  readonly committedQuantity: Prisma.FieldRef<"Allocation", 'BigInt'>
 }
     
 

@@ -33,6 +33,8 @@ export type ItemAvgAggregateOutputType = {
   lengthMm: number | null
   widthMm: number | null
   heightMm: number | null
+  outOfStockPolicy: number | null
+  backorderLimit: number | null
 }
 
 export type ItemSumAggregateOutputType = {
@@ -40,6 +42,8 @@ export type ItemSumAggregateOutputType = {
   lengthMm: number | null
   widthMm: number | null
   heightMm: number | null
+  outOfStockPolicy: number | null
+  backorderLimit: bigint | null
 }
 
 export type ItemMinAggregateOutputType = {
@@ -59,6 +63,12 @@ export type ItemMinAggregateOutputType = {
   createTime: Date | null
   updateTime: Date | null
   deleteTime: Date | null
+  unitCode: string | null
+  outOfStockPolicy: number | null
+  backorderLimit: bigint | null
+  releaseTime: Date | null
+  lotTracked: boolean | null
+  isKit: boolean | null
 }
 
 export type ItemMaxAggregateOutputType = {
@@ -78,6 +88,12 @@ export type ItemMaxAggregateOutputType = {
   createTime: Date | null
   updateTime: Date | null
   deleteTime: Date | null
+  unitCode: string | null
+  outOfStockPolicy: number | null
+  backorderLimit: bigint | null
+  releaseTime: Date | null
+  lotTracked: boolean | null
+  isKit: boolean | null
 }
 
 export type ItemCountAggregateOutputType = {
@@ -97,6 +113,12 @@ export type ItemCountAggregateOutputType = {
   createTime: number
   updateTime: number
   deleteTime: number
+  unitCode: number
+  outOfStockPolicy: number
+  backorderLimit: number
+  releaseTime: number
+  lotTracked: number
+  isKit: number
   _all: number
 }
 
@@ -106,6 +128,8 @@ export type ItemAvgAggregateInputType = {
   lengthMm?: true
   widthMm?: true
   heightMm?: true
+  outOfStockPolicy?: true
+  backorderLimit?: true
 }
 
 export type ItemSumAggregateInputType = {
@@ -113,6 +137,8 @@ export type ItemSumAggregateInputType = {
   lengthMm?: true
   widthMm?: true
   heightMm?: true
+  outOfStockPolicy?: true
+  backorderLimit?: true
 }
 
 export type ItemMinAggregateInputType = {
@@ -132,6 +158,12 @@ export type ItemMinAggregateInputType = {
   createTime?: true
   updateTime?: true
   deleteTime?: true
+  unitCode?: true
+  outOfStockPolicy?: true
+  backorderLimit?: true
+  releaseTime?: true
+  lotTracked?: true
+  isKit?: true
 }
 
 export type ItemMaxAggregateInputType = {
@@ -151,6 +183,12 @@ export type ItemMaxAggregateInputType = {
   createTime?: true
   updateTime?: true
   deleteTime?: true
+  unitCode?: true
+  outOfStockPolicy?: true
+  backorderLimit?: true
+  releaseTime?: true
+  lotTracked?: true
+  isKit?: true
 }
 
 export type ItemCountAggregateInputType = {
@@ -170,6 +208,12 @@ export type ItemCountAggregateInputType = {
   createTime?: true
   updateTime?: true
   deleteTime?: true
+  unitCode?: true
+  outOfStockPolicy?: true
+  backorderLimit?: true
+  releaseTime?: true
+  lotTracked?: true
+  isKit?: true
   _all?: true
 }
 
@@ -276,6 +320,12 @@ export type ItemGroupByOutputType = {
   createTime: Date
   updateTime: Date
   deleteTime: Date | null
+  unitCode: string
+  outOfStockPolicy: number
+  backorderLimit: bigint
+  releaseTime: Date | null
+  lotTracked: boolean
+  isKit: boolean
   _count: ItemCountAggregateOutputType | null
   _avg: ItemAvgAggregateOutputType | null
   _sum: ItemSumAggregateOutputType | null
@@ -318,7 +368,16 @@ export type ItemWhereInput = {
   createTime?: Prisma.DateTimeFilter<"Item"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"Item"> | Date | string
   deleteTime?: Prisma.DateTimeNullableFilter<"Item"> | Date | string | null
+  unitCode?: Prisma.StringFilter<"Item"> | string
+  outOfStockPolicy?: Prisma.IntFilter<"Item"> | number
+  backorderLimit?: Prisma.BigIntFilter<"Item"> | bigint | number
+  releaseTime?: Prisma.DateTimeNullableFilter<"Item"> | Date | string | null
+  lotTracked?: Prisma.BoolFilter<"Item"> | boolean
+  isKit?: Prisma.BoolFilter<"Item"> | boolean
   stock?: Prisma.StockListRelationFilter
+  lots?: Prisma.LotListRelationFilter
+  components?: Prisma.KitComponentListRelationFilter
+  kits?: Prisma.KitComponentListRelationFilter
 }
 
 export type ItemOrderByWithRelationInput = {
@@ -338,7 +397,16 @@ export type ItemOrderByWithRelationInput = {
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   deleteTime?: Prisma.SortOrderInput | Prisma.SortOrder
+  unitCode?: Prisma.SortOrder
+  outOfStockPolicy?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
+  releaseTime?: Prisma.SortOrderInput | Prisma.SortOrder
+  lotTracked?: Prisma.SortOrder
+  isKit?: Prisma.SortOrder
   stock?: Prisma.StockOrderByRelationAggregateInput
+  lots?: Prisma.LotOrderByRelationAggregateInput
+  components?: Prisma.KitComponentOrderByRelationAggregateInput
+  kits?: Prisma.KitComponentOrderByRelationAggregateInput
 }
 
 export type ItemWhereUniqueInput = Prisma.AtLeast<{
@@ -361,7 +429,16 @@ export type ItemWhereUniqueInput = Prisma.AtLeast<{
   createTime?: Prisma.DateTimeFilter<"Item"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"Item"> | Date | string
   deleteTime?: Prisma.DateTimeNullableFilter<"Item"> | Date | string | null
+  unitCode?: Prisma.StringFilter<"Item"> | string
+  outOfStockPolicy?: Prisma.IntFilter<"Item"> | number
+  backorderLimit?: Prisma.BigIntFilter<"Item"> | bigint | number
+  releaseTime?: Prisma.DateTimeNullableFilter<"Item"> | Date | string | null
+  lotTracked?: Prisma.BoolFilter<"Item"> | boolean
+  isKit?: Prisma.BoolFilter<"Item"> | boolean
   stock?: Prisma.StockListRelationFilter
+  lots?: Prisma.LotListRelationFilter
+  components?: Prisma.KitComponentListRelationFilter
+  kits?: Prisma.KitComponentListRelationFilter
 }, "sku">
 
 export type ItemOrderByWithAggregationInput = {
@@ -381,6 +458,12 @@ export type ItemOrderByWithAggregationInput = {
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   deleteTime?: Prisma.SortOrderInput | Prisma.SortOrder
+  unitCode?: Prisma.SortOrder
+  outOfStockPolicy?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
+  releaseTime?: Prisma.SortOrderInput | Prisma.SortOrder
+  lotTracked?: Prisma.SortOrder
+  isKit?: Prisma.SortOrder
   _count?: Prisma.ItemCountOrderByAggregateInput
   _avg?: Prisma.ItemAvgOrderByAggregateInput
   _max?: Prisma.ItemMaxOrderByAggregateInput
@@ -408,6 +491,12 @@ export type ItemScalarWhereWithAggregatesInput = {
   createTime?: Prisma.DateTimeWithAggregatesFilter<"Item"> | Date | string
   updateTime?: Prisma.DateTimeWithAggregatesFilter<"Item"> | Date | string
   deleteTime?: Prisma.DateTimeNullableWithAggregatesFilter<"Item"> | Date | string | null
+  unitCode?: Prisma.StringWithAggregatesFilter<"Item"> | string
+  outOfStockPolicy?: Prisma.IntWithAggregatesFilter<"Item"> | number
+  backorderLimit?: Prisma.BigIntWithAggregatesFilter<"Item"> | bigint | number
+  releaseTime?: Prisma.DateTimeNullableWithAggregatesFilter<"Item"> | Date | string | null
+  lotTracked?: Prisma.BoolWithAggregatesFilter<"Item"> | boolean
+  isKit?: Prisma.BoolWithAggregatesFilter<"Item"> | boolean
 }
 
 export type ItemCreateInput = {
@@ -427,7 +516,16 @@ export type ItemCreateInput = {
   createTime?: Date | string
   updateTime?: Date | string
   deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
   stock?: Prisma.StockCreateNestedManyWithoutItemInput
+  lots?: Prisma.LotCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentCreateNestedManyWithoutKitInput
+  kits?: Prisma.KitComponentCreateNestedManyWithoutComponentInput
 }
 
 export type ItemUncheckedCreateInput = {
@@ -447,7 +545,16 @@ export type ItemUncheckedCreateInput = {
   createTime?: Date | string
   updateTime?: Date | string
   deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
   stock?: Prisma.StockUncheckedCreateNestedManyWithoutItemInput
+  lots?: Prisma.LotUncheckedCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentUncheckedCreateNestedManyWithoutKitInput
+  kits?: Prisma.KitComponentUncheckedCreateNestedManyWithoutComponentInput
 }
 
 export type ItemUpdateInput = {
@@ -467,7 +574,16 @@ export type ItemUpdateInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
   stock?: Prisma.StockUpdateManyWithoutItemNestedInput
+  lots?: Prisma.LotUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUpdateManyWithoutKitNestedInput
+  kits?: Prisma.KitComponentUpdateManyWithoutComponentNestedInput
 }
 
 export type ItemUncheckedUpdateInput = {
@@ -487,7 +603,16 @@ export type ItemUncheckedUpdateInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
   stock?: Prisma.StockUncheckedUpdateManyWithoutItemNestedInput
+  lots?: Prisma.LotUncheckedUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUncheckedUpdateManyWithoutKitNestedInput
+  kits?: Prisma.KitComponentUncheckedUpdateManyWithoutComponentNestedInput
 }
 
 export type ItemCreateManyInput = {
@@ -507,6 +632,12 @@ export type ItemCreateManyInput = {
   createTime?: Date | string
   updateTime?: Date | string
   deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
 }
 
 export type ItemUpdateManyMutationInput = {
@@ -526,6 +657,12 @@ export type ItemUpdateManyMutationInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ItemUncheckedUpdateManyInput = {
@@ -545,6 +682,12 @@ export type ItemUncheckedUpdateManyInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ItemCountOrderByAggregateInput = {
@@ -564,6 +707,12 @@ export type ItemCountOrderByAggregateInput = {
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   deleteTime?: Prisma.SortOrder
+  unitCode?: Prisma.SortOrder
+  outOfStockPolicy?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
+  releaseTime?: Prisma.SortOrder
+  lotTracked?: Prisma.SortOrder
+  isKit?: Prisma.SortOrder
 }
 
 export type ItemAvgOrderByAggregateInput = {
@@ -571,6 +720,8 @@ export type ItemAvgOrderByAggregateInput = {
   lengthMm?: Prisma.SortOrder
   widthMm?: Prisma.SortOrder
   heightMm?: Prisma.SortOrder
+  outOfStockPolicy?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
 }
 
 export type ItemMaxOrderByAggregateInput = {
@@ -590,6 +741,12 @@ export type ItemMaxOrderByAggregateInput = {
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   deleteTime?: Prisma.SortOrder
+  unitCode?: Prisma.SortOrder
+  outOfStockPolicy?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
+  releaseTime?: Prisma.SortOrder
+  lotTracked?: Prisma.SortOrder
+  isKit?: Prisma.SortOrder
 }
 
 export type ItemMinOrderByAggregateInput = {
@@ -609,6 +766,12 @@ export type ItemMinOrderByAggregateInput = {
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   deleteTime?: Prisma.SortOrder
+  unitCode?: Prisma.SortOrder
+  outOfStockPolicy?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
+  releaseTime?: Prisma.SortOrder
+  lotTracked?: Prisma.SortOrder
+  isKit?: Prisma.SortOrder
 }
 
 export type ItemSumOrderByAggregateInput = {
@@ -616,6 +779,8 @@ export type ItemSumOrderByAggregateInput = {
   lengthMm?: Prisma.SortOrder
   widthMm?: Prisma.SortOrder
   heightMm?: Prisma.SortOrder
+  outOfStockPolicy?: Prisma.SortOrder
+  backorderLimit?: Prisma.SortOrder
 }
 
 export type ItemScalarRelationFilter = {
@@ -643,6 +808,46 @@ export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
 }
 
+export type BigIntFieldUpdateOperationsInput = {
+  set?: bigint | number
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
+}
+
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
+}
+
+export type ItemCreateNestedOneWithoutComponentsInput = {
+  create?: Prisma.XOR<Prisma.ItemCreateWithoutComponentsInput, Prisma.ItemUncheckedCreateWithoutComponentsInput>
+  connectOrCreate?: Prisma.ItemCreateOrConnectWithoutComponentsInput
+  connect?: Prisma.ItemWhereUniqueInput
+}
+
+export type ItemCreateNestedOneWithoutKitsInput = {
+  create?: Prisma.XOR<Prisma.ItemCreateWithoutKitsInput, Prisma.ItemUncheckedCreateWithoutKitsInput>
+  connectOrCreate?: Prisma.ItemCreateOrConnectWithoutKitsInput
+  connect?: Prisma.ItemWhereUniqueInput
+}
+
+export type ItemUpdateOneRequiredWithoutComponentsNestedInput = {
+  create?: Prisma.XOR<Prisma.ItemCreateWithoutComponentsInput, Prisma.ItemUncheckedCreateWithoutComponentsInput>
+  connectOrCreate?: Prisma.ItemCreateOrConnectWithoutComponentsInput
+  upsert?: Prisma.ItemUpsertWithoutComponentsInput
+  connect?: Prisma.ItemWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ItemUpdateToOneWithWhereWithoutComponentsInput, Prisma.ItemUpdateWithoutComponentsInput>, Prisma.ItemUncheckedUpdateWithoutComponentsInput>
+}
+
+export type ItemUpdateOneRequiredWithoutKitsNestedInput = {
+  create?: Prisma.XOR<Prisma.ItemCreateWithoutKitsInput, Prisma.ItemUncheckedCreateWithoutKitsInput>
+  connectOrCreate?: Prisma.ItemCreateOrConnectWithoutKitsInput
+  upsert?: Prisma.ItemUpsertWithoutKitsInput
+  connect?: Prisma.ItemWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ItemUpdateToOneWithWhereWithoutKitsInput, Prisma.ItemUpdateWithoutKitsInput>, Prisma.ItemUncheckedUpdateWithoutKitsInput>
+}
+
 export type ItemCreateNestedOneWithoutStockInput = {
   create?: Prisma.XOR<Prisma.ItemCreateWithoutStockInput, Prisma.ItemUncheckedCreateWithoutStockInput>
   connectOrCreate?: Prisma.ItemCreateOrConnectWithoutStockInput
@@ -655,6 +860,276 @@ export type ItemUpdateOneRequiredWithoutStockNestedInput = {
   upsert?: Prisma.ItemUpsertWithoutStockInput
   connect?: Prisma.ItemWhereUniqueInput
   update?: Prisma.XOR<Prisma.XOR<Prisma.ItemUpdateToOneWithWhereWithoutStockInput, Prisma.ItemUpdateWithoutStockInput>, Prisma.ItemUncheckedUpdateWithoutStockInput>
+}
+
+export type ItemCreateNestedOneWithoutLotsInput = {
+  create?: Prisma.XOR<Prisma.ItemCreateWithoutLotsInput, Prisma.ItemUncheckedCreateWithoutLotsInput>
+  connectOrCreate?: Prisma.ItemCreateOrConnectWithoutLotsInput
+  connect?: Prisma.ItemWhereUniqueInput
+}
+
+export type ItemUpdateOneRequiredWithoutLotsNestedInput = {
+  create?: Prisma.XOR<Prisma.ItemCreateWithoutLotsInput, Prisma.ItemUncheckedCreateWithoutLotsInput>
+  connectOrCreate?: Prisma.ItemCreateOrConnectWithoutLotsInput
+  upsert?: Prisma.ItemUpsertWithoutLotsInput
+  connect?: Prisma.ItemWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ItemUpdateToOneWithWhereWithoutLotsInput, Prisma.ItemUpdateWithoutLotsInput>, Prisma.ItemUncheckedUpdateWithoutLotsInput>
+}
+
+export type ItemCreateWithoutComponentsInput = {
+  sku: string
+  name: string
+  description: string
+  category: string
+  gtin: string
+  weightGrams: number
+  lengthMm: number
+  widthMm: number
+  heightMm: number
+  taxCategory: string
+  customsCode: string
+  originCountryCode: string
+  etag?: string
+  createTime?: Date | string
+  updateTime?: Date | string
+  deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  stock?: Prisma.StockCreateNestedManyWithoutItemInput
+  lots?: Prisma.LotCreateNestedManyWithoutItemInput
+  kits?: Prisma.KitComponentCreateNestedManyWithoutComponentInput
+}
+
+export type ItemUncheckedCreateWithoutComponentsInput = {
+  sku: string
+  name: string
+  description: string
+  category: string
+  gtin: string
+  weightGrams: number
+  lengthMm: number
+  widthMm: number
+  heightMm: number
+  taxCategory: string
+  customsCode: string
+  originCountryCode: string
+  etag?: string
+  createTime?: Date | string
+  updateTime?: Date | string
+  deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  stock?: Prisma.StockUncheckedCreateNestedManyWithoutItemInput
+  lots?: Prisma.LotUncheckedCreateNestedManyWithoutItemInput
+  kits?: Prisma.KitComponentUncheckedCreateNestedManyWithoutComponentInput
+}
+
+export type ItemCreateOrConnectWithoutComponentsInput = {
+  where: Prisma.ItemWhereUniqueInput
+  create: Prisma.XOR<Prisma.ItemCreateWithoutComponentsInput, Prisma.ItemUncheckedCreateWithoutComponentsInput>
+}
+
+export type ItemCreateWithoutKitsInput = {
+  sku: string
+  name: string
+  description: string
+  category: string
+  gtin: string
+  weightGrams: number
+  lengthMm: number
+  widthMm: number
+  heightMm: number
+  taxCategory: string
+  customsCode: string
+  originCountryCode: string
+  etag?: string
+  createTime?: Date | string
+  updateTime?: Date | string
+  deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  stock?: Prisma.StockCreateNestedManyWithoutItemInput
+  lots?: Prisma.LotCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentCreateNestedManyWithoutKitInput
+}
+
+export type ItemUncheckedCreateWithoutKitsInput = {
+  sku: string
+  name: string
+  description: string
+  category: string
+  gtin: string
+  weightGrams: number
+  lengthMm: number
+  widthMm: number
+  heightMm: number
+  taxCategory: string
+  customsCode: string
+  originCountryCode: string
+  etag?: string
+  createTime?: Date | string
+  updateTime?: Date | string
+  deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  stock?: Prisma.StockUncheckedCreateNestedManyWithoutItemInput
+  lots?: Prisma.LotUncheckedCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentUncheckedCreateNestedManyWithoutKitInput
+}
+
+export type ItemCreateOrConnectWithoutKitsInput = {
+  where: Prisma.ItemWhereUniqueInput
+  create: Prisma.XOR<Prisma.ItemCreateWithoutKitsInput, Prisma.ItemUncheckedCreateWithoutKitsInput>
+}
+
+export type ItemUpsertWithoutComponentsInput = {
+  update: Prisma.XOR<Prisma.ItemUpdateWithoutComponentsInput, Prisma.ItemUncheckedUpdateWithoutComponentsInput>
+  create: Prisma.XOR<Prisma.ItemCreateWithoutComponentsInput, Prisma.ItemUncheckedCreateWithoutComponentsInput>
+  where?: Prisma.ItemWhereInput
+}
+
+export type ItemUpdateToOneWithWhereWithoutComponentsInput = {
+  where?: Prisma.ItemWhereInput
+  data: Prisma.XOR<Prisma.ItemUpdateWithoutComponentsInput, Prisma.ItemUncheckedUpdateWithoutComponentsInput>
+}
+
+export type ItemUpdateWithoutComponentsInput = {
+  sku?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  category?: Prisma.StringFieldUpdateOperationsInput | string
+  gtin?: Prisma.StringFieldUpdateOperationsInput | string
+  weightGrams?: Prisma.IntFieldUpdateOperationsInput | number
+  lengthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  widthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  heightMm?: Prisma.IntFieldUpdateOperationsInput | number
+  taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
+  customsCode?: Prisma.StringFieldUpdateOperationsInput | string
+  originCountryCode?: Prisma.StringFieldUpdateOperationsInput | string
+  etag?: Prisma.StringFieldUpdateOperationsInput | string
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  stock?: Prisma.StockUpdateManyWithoutItemNestedInput
+  lots?: Prisma.LotUpdateManyWithoutItemNestedInput
+  kits?: Prisma.KitComponentUpdateManyWithoutComponentNestedInput
+}
+
+export type ItemUncheckedUpdateWithoutComponentsInput = {
+  sku?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  category?: Prisma.StringFieldUpdateOperationsInput | string
+  gtin?: Prisma.StringFieldUpdateOperationsInput | string
+  weightGrams?: Prisma.IntFieldUpdateOperationsInput | number
+  lengthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  widthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  heightMm?: Prisma.IntFieldUpdateOperationsInput | number
+  taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
+  customsCode?: Prisma.StringFieldUpdateOperationsInput | string
+  originCountryCode?: Prisma.StringFieldUpdateOperationsInput | string
+  etag?: Prisma.StringFieldUpdateOperationsInput | string
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  stock?: Prisma.StockUncheckedUpdateManyWithoutItemNestedInput
+  lots?: Prisma.LotUncheckedUpdateManyWithoutItemNestedInput
+  kits?: Prisma.KitComponentUncheckedUpdateManyWithoutComponentNestedInput
+}
+
+export type ItemUpsertWithoutKitsInput = {
+  update: Prisma.XOR<Prisma.ItemUpdateWithoutKitsInput, Prisma.ItemUncheckedUpdateWithoutKitsInput>
+  create: Prisma.XOR<Prisma.ItemCreateWithoutKitsInput, Prisma.ItemUncheckedCreateWithoutKitsInput>
+  where?: Prisma.ItemWhereInput
+}
+
+export type ItemUpdateToOneWithWhereWithoutKitsInput = {
+  where?: Prisma.ItemWhereInput
+  data: Prisma.XOR<Prisma.ItemUpdateWithoutKitsInput, Prisma.ItemUncheckedUpdateWithoutKitsInput>
+}
+
+export type ItemUpdateWithoutKitsInput = {
+  sku?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  category?: Prisma.StringFieldUpdateOperationsInput | string
+  gtin?: Prisma.StringFieldUpdateOperationsInput | string
+  weightGrams?: Prisma.IntFieldUpdateOperationsInput | number
+  lengthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  widthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  heightMm?: Prisma.IntFieldUpdateOperationsInput | number
+  taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
+  customsCode?: Prisma.StringFieldUpdateOperationsInput | string
+  originCountryCode?: Prisma.StringFieldUpdateOperationsInput | string
+  etag?: Prisma.StringFieldUpdateOperationsInput | string
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  stock?: Prisma.StockUpdateManyWithoutItemNestedInput
+  lots?: Prisma.LotUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUpdateManyWithoutKitNestedInput
+}
+
+export type ItemUncheckedUpdateWithoutKitsInput = {
+  sku?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  category?: Prisma.StringFieldUpdateOperationsInput | string
+  gtin?: Prisma.StringFieldUpdateOperationsInput | string
+  weightGrams?: Prisma.IntFieldUpdateOperationsInput | number
+  lengthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  widthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  heightMm?: Prisma.IntFieldUpdateOperationsInput | number
+  taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
+  customsCode?: Prisma.StringFieldUpdateOperationsInput | string
+  originCountryCode?: Prisma.StringFieldUpdateOperationsInput | string
+  etag?: Prisma.StringFieldUpdateOperationsInput | string
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  stock?: Prisma.StockUncheckedUpdateManyWithoutItemNestedInput
+  lots?: Prisma.LotUncheckedUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUncheckedUpdateManyWithoutKitNestedInput
 }
 
 export type ItemCreateWithoutStockInput = {
@@ -674,6 +1149,15 @@ export type ItemCreateWithoutStockInput = {
   createTime?: Date | string
   updateTime?: Date | string
   deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  lots?: Prisma.LotCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentCreateNestedManyWithoutKitInput
+  kits?: Prisma.KitComponentCreateNestedManyWithoutComponentInput
 }
 
 export type ItemUncheckedCreateWithoutStockInput = {
@@ -693,6 +1177,15 @@ export type ItemUncheckedCreateWithoutStockInput = {
   createTime?: Date | string
   updateTime?: Date | string
   deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  lots?: Prisma.LotUncheckedCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentUncheckedCreateNestedManyWithoutKitInput
+  kits?: Prisma.KitComponentUncheckedCreateNestedManyWithoutComponentInput
 }
 
 export type ItemCreateOrConnectWithoutStockInput = {
@@ -728,6 +1221,15 @@ export type ItemUpdateWithoutStockInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  lots?: Prisma.LotUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUpdateManyWithoutKitNestedInput
+  kits?: Prisma.KitComponentUpdateManyWithoutComponentNestedInput
 }
 
 export type ItemUncheckedUpdateWithoutStockInput = {
@@ -747,6 +1249,143 @@ export type ItemUncheckedUpdateWithoutStockInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  lots?: Prisma.LotUncheckedUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUncheckedUpdateManyWithoutKitNestedInput
+  kits?: Prisma.KitComponentUncheckedUpdateManyWithoutComponentNestedInput
+}
+
+export type ItemCreateWithoutLotsInput = {
+  sku: string
+  name: string
+  description: string
+  category: string
+  gtin: string
+  weightGrams: number
+  lengthMm: number
+  widthMm: number
+  heightMm: number
+  taxCategory: string
+  customsCode: string
+  originCountryCode: string
+  etag?: string
+  createTime?: Date | string
+  updateTime?: Date | string
+  deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  stock?: Prisma.StockCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentCreateNestedManyWithoutKitInput
+  kits?: Prisma.KitComponentCreateNestedManyWithoutComponentInput
+}
+
+export type ItemUncheckedCreateWithoutLotsInput = {
+  sku: string
+  name: string
+  description: string
+  category: string
+  gtin: string
+  weightGrams: number
+  lengthMm: number
+  widthMm: number
+  heightMm: number
+  taxCategory: string
+  customsCode: string
+  originCountryCode: string
+  etag?: string
+  createTime?: Date | string
+  updateTime?: Date | string
+  deleteTime?: Date | string | null
+  unitCode?: string
+  outOfStockPolicy?: number
+  backorderLimit?: bigint | number
+  releaseTime?: Date | string | null
+  lotTracked?: boolean
+  isKit?: boolean
+  stock?: Prisma.StockUncheckedCreateNestedManyWithoutItemInput
+  components?: Prisma.KitComponentUncheckedCreateNestedManyWithoutKitInput
+  kits?: Prisma.KitComponentUncheckedCreateNestedManyWithoutComponentInput
+}
+
+export type ItemCreateOrConnectWithoutLotsInput = {
+  where: Prisma.ItemWhereUniqueInput
+  create: Prisma.XOR<Prisma.ItemCreateWithoutLotsInput, Prisma.ItemUncheckedCreateWithoutLotsInput>
+}
+
+export type ItemUpsertWithoutLotsInput = {
+  update: Prisma.XOR<Prisma.ItemUpdateWithoutLotsInput, Prisma.ItemUncheckedUpdateWithoutLotsInput>
+  create: Prisma.XOR<Prisma.ItemCreateWithoutLotsInput, Prisma.ItemUncheckedCreateWithoutLotsInput>
+  where?: Prisma.ItemWhereInput
+}
+
+export type ItemUpdateToOneWithWhereWithoutLotsInput = {
+  where?: Prisma.ItemWhereInput
+  data: Prisma.XOR<Prisma.ItemUpdateWithoutLotsInput, Prisma.ItemUncheckedUpdateWithoutLotsInput>
+}
+
+export type ItemUpdateWithoutLotsInput = {
+  sku?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  category?: Prisma.StringFieldUpdateOperationsInput | string
+  gtin?: Prisma.StringFieldUpdateOperationsInput | string
+  weightGrams?: Prisma.IntFieldUpdateOperationsInput | number
+  lengthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  widthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  heightMm?: Prisma.IntFieldUpdateOperationsInput | number
+  taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
+  customsCode?: Prisma.StringFieldUpdateOperationsInput | string
+  originCountryCode?: Prisma.StringFieldUpdateOperationsInput | string
+  etag?: Prisma.StringFieldUpdateOperationsInput | string
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  stock?: Prisma.StockUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUpdateManyWithoutKitNestedInput
+  kits?: Prisma.KitComponentUpdateManyWithoutComponentNestedInput
+}
+
+export type ItemUncheckedUpdateWithoutLotsInput = {
+  sku?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  category?: Prisma.StringFieldUpdateOperationsInput | string
+  gtin?: Prisma.StringFieldUpdateOperationsInput | string
+  weightGrams?: Prisma.IntFieldUpdateOperationsInput | number
+  lengthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  widthMm?: Prisma.IntFieldUpdateOperationsInput | number
+  heightMm?: Prisma.IntFieldUpdateOperationsInput | number
+  taxCategory?: Prisma.StringFieldUpdateOperationsInput | string
+  customsCode?: Prisma.StringFieldUpdateOperationsInput | string
+  originCountryCode?: Prisma.StringFieldUpdateOperationsInput | string
+  etag?: Prisma.StringFieldUpdateOperationsInput | string
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deleteTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  unitCode?: Prisma.StringFieldUpdateOperationsInput | string
+  outOfStockPolicy?: Prisma.IntFieldUpdateOperationsInput | number
+  backorderLimit?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  releaseTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  lotTracked?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isKit?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  stock?: Prisma.StockUncheckedUpdateManyWithoutItemNestedInput
+  components?: Prisma.KitComponentUncheckedUpdateManyWithoutKitNestedInput
+  kits?: Prisma.KitComponentUncheckedUpdateManyWithoutComponentNestedInput
 }
 
 
@@ -756,10 +1395,16 @@ export type ItemUncheckedUpdateWithoutStockInput = {
 
 export type ItemCountOutputType = {
   stock: number
+  lots: number
+  components: number
+  kits: number
 }
 
 export type ItemCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   stock?: boolean | ItemCountOutputTypeCountStockArgs
+  lots?: boolean | ItemCountOutputTypeCountLotsArgs
+  components?: boolean | ItemCountOutputTypeCountComponentsArgs
+  kits?: boolean | ItemCountOutputTypeCountKitsArgs
 }
 
 /**
@@ -777,6 +1422,27 @@ export type ItemCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensi
  */
 export type ItemCountOutputTypeCountStockArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   where?: Prisma.StockWhereInput
+}
+
+/**
+ * ItemCountOutputType without action
+ */
+export type ItemCountOutputTypeCountLotsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.LotWhereInput
+}
+
+/**
+ * ItemCountOutputType without action
+ */
+export type ItemCountOutputTypeCountComponentsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.KitComponentWhereInput
+}
+
+/**
+ * ItemCountOutputType without action
+ */
+export type ItemCountOutputTypeCountKitsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.KitComponentWhereInput
 }
 
 
@@ -797,7 +1463,16 @@ export type ItemSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   createTime?: boolean
   updateTime?: boolean
   deleteTime?: boolean
+  unitCode?: boolean
+  outOfStockPolicy?: boolean
+  backorderLimit?: boolean
+  releaseTime?: boolean
+  lotTracked?: boolean
+  isKit?: boolean
   stock?: boolean | Prisma.Item$stockArgs<ExtArgs>
+  lots?: boolean | Prisma.Item$lotsArgs<ExtArgs>
+  components?: boolean | Prisma.Item$componentsArgs<ExtArgs>
+  kits?: boolean | Prisma.Item$kitsArgs<ExtArgs>
   _count?: boolean | Prisma.ItemCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["item"]>
 
@@ -818,6 +1493,12 @@ export type ItemSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   createTime?: boolean
   updateTime?: boolean
   deleteTime?: boolean
+  unitCode?: boolean
+  outOfStockPolicy?: boolean
+  backorderLimit?: boolean
+  releaseTime?: boolean
+  lotTracked?: boolean
+  isKit?: boolean
 }, ExtArgs["result"]["item"]>
 
 export type ItemSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -837,6 +1518,12 @@ export type ItemSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   createTime?: boolean
   updateTime?: boolean
   deleteTime?: boolean
+  unitCode?: boolean
+  outOfStockPolicy?: boolean
+  backorderLimit?: boolean
+  releaseTime?: boolean
+  lotTracked?: boolean
+  isKit?: boolean
 }, ExtArgs["result"]["item"]>
 
 export type ItemSelectScalar = {
@@ -856,11 +1543,20 @@ export type ItemSelectScalar = {
   createTime?: boolean
   updateTime?: boolean
   deleteTime?: boolean
+  unitCode?: boolean
+  outOfStockPolicy?: boolean
+  backorderLimit?: boolean
+  releaseTime?: boolean
+  lotTracked?: boolean
+  isKit?: boolean
 }
 
-export type ItemOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "name" | "description" | "category" | "gtin" | "weightGrams" | "lengthMm" | "widthMm" | "heightMm" | "taxCategory" | "customsCode" | "originCountryCode" | "etag" | "createTime" | "updateTime" | "deleteTime", ExtArgs["result"]["item"]>
+export type ItemOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "name" | "description" | "category" | "gtin" | "weightGrams" | "lengthMm" | "widthMm" | "heightMm" | "taxCategory" | "customsCode" | "originCountryCode" | "etag" | "createTime" | "updateTime" | "deleteTime" | "unitCode" | "outOfStockPolicy" | "backorderLimit" | "releaseTime" | "lotTracked" | "isKit", ExtArgs["result"]["item"]>
 export type ItemInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   stock?: boolean | Prisma.Item$stockArgs<ExtArgs>
+  lots?: boolean | Prisma.Item$lotsArgs<ExtArgs>
+  components?: boolean | Prisma.Item$componentsArgs<ExtArgs>
+  kits?: boolean | Prisma.Item$kitsArgs<ExtArgs>
   _count?: boolean | Prisma.ItemCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type ItemIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -870,6 +1566,9 @@ export type $ItemPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   name: "Item"
   objects: {
     stock: Prisma.$StockPayload<ExtArgs>[]
+    lots: Prisma.$LotPayload<ExtArgs>[]
+    components: Prisma.$KitComponentPayload<ExtArgs>[]
+    kits: Prisma.$KitComponentPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     sku: string
@@ -891,6 +1590,18 @@ export type $ItemPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     createTime: Date
     updateTime: Date
     deleteTime: Date | null
+    unitCode: string
+    /**
+     * Number of weft.inventory.v1.OutOfStockPolicy.
+     */
+    outOfStockPolicy: number
+    backorderLimit: bigint
+    releaseTime: Date | null
+    lotTracked: boolean
+    /**
+     * Whether it has components, for who locks or reads its row alone.
+     */
+    isKit: boolean
   }, ExtArgs["result"]["item"]>
   composites: {}
 }
@@ -1286,6 +1997,9 @@ readonly fields: ItemFieldRefs;
 export interface Prisma__ItemClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
   stock<T extends Prisma.Item$stockArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Item$stockArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StockPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  lots<T extends Prisma.Item$lotsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Item$lotsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$LotPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  components<T extends Prisma.Item$componentsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Item$componentsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$KitComponentPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  kits<T extends Prisma.Item$kitsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Item$kitsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$KitComponentPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1331,6 +2045,12 @@ export interface ItemFieldRefs {
   readonly createTime: Prisma.FieldRef<"Item", 'DateTime'>
   readonly updateTime: Prisma.FieldRef<"Item", 'DateTime'>
   readonly deleteTime: Prisma.FieldRef<"Item", 'DateTime'>
+  readonly unitCode: Prisma.FieldRef<"Item", 'String'>
+  readonly outOfStockPolicy: Prisma.FieldRef<"Item", 'Int'>
+  readonly backorderLimit: Prisma.FieldRef<"Item", 'BigInt'>
+  readonly releaseTime: Prisma.FieldRef<"Item", 'DateTime'>
+  readonly lotTracked: Prisma.FieldRef<"Item", 'Boolean'>
+  readonly isKit: Prisma.FieldRef<"Item", 'Boolean'>
 }
     
 
@@ -1745,6 +2465,78 @@ export type Item$stockArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs
   take?: number
   skip?: number
   distinct?: Prisma.StockScalarFieldEnum | Prisma.StockScalarFieldEnum[]
+}
+
+/**
+ * Item.lots
+ */
+export type Item$lotsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Lot
+   */
+  select?: Prisma.LotSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Lot
+   */
+  omit?: Prisma.LotOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.LotInclude<ExtArgs> | null
+  where?: Prisma.LotWhereInput
+  orderBy?: Prisma.LotOrderByWithRelationInput | Prisma.LotOrderByWithRelationInput[]
+  cursor?: Prisma.LotWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.LotScalarFieldEnum | Prisma.LotScalarFieldEnum[]
+}
+
+/**
+ * Item.components
+ */
+export type Item$componentsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the KitComponent
+   */
+  select?: Prisma.KitComponentSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the KitComponent
+   */
+  omit?: Prisma.KitComponentOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.KitComponentInclude<ExtArgs> | null
+  where?: Prisma.KitComponentWhereInput
+  orderBy?: Prisma.KitComponentOrderByWithRelationInput | Prisma.KitComponentOrderByWithRelationInput[]
+  cursor?: Prisma.KitComponentWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.KitComponentScalarFieldEnum | Prisma.KitComponentScalarFieldEnum[]
+}
+
+/**
+ * Item.kits
+ */
+export type Item$kitsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the KitComponent
+   */
+  select?: Prisma.KitComponentSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the KitComponent
+   */
+  omit?: Prisma.KitComponentOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.KitComponentInclude<ExtArgs> | null
+  where?: Prisma.KitComponentWhereInput
+  orderBy?: Prisma.KitComponentOrderByWithRelationInput | Prisma.KitComponentOrderByWithRelationInput[]
+  cursor?: Prisma.KitComponentWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.KitComponentScalarFieldEnum | Prisma.KitComponentScalarFieldEnum[]
 }
 
 /**

@@ -30,12 +30,20 @@ export type LedgerEntryAvgAggregateOutputType = {
   onHandDelta: number | null
   onHandAfter: number | null
   reason: number | null
+  damagedDelta: number | null
+  qualityControlDelta: number | null
+  incomingDelta: number | null
+  safetyDelta: number | null
 }
 
 export type LedgerEntrySumAggregateOutputType = {
   onHandDelta: bigint | null
   onHandAfter: bigint | null
   reason: number | null
+  damagedDelta: bigint | null
+  qualityControlDelta: bigint | null
+  incomingDelta: bigint | null
+  safetyDelta: bigint | null
 }
 
 export type LedgerEntryMinAggregateOutputType = {
@@ -48,6 +56,11 @@ export type LedgerEntryMinAggregateOutputType = {
   source: string | null
   actor: string | null
   createTime: Date | null
+  damagedDelta: bigint | null
+  qualityControlDelta: bigint | null
+  incomingDelta: bigint | null
+  safetyDelta: bigint | null
+  lotId: string | null
 }
 
 export type LedgerEntryMaxAggregateOutputType = {
@@ -60,6 +73,11 @@ export type LedgerEntryMaxAggregateOutputType = {
   source: string | null
   actor: string | null
   createTime: Date | null
+  damagedDelta: bigint | null
+  qualityControlDelta: bigint | null
+  incomingDelta: bigint | null
+  safetyDelta: bigint | null
+  lotId: string | null
 }
 
 export type LedgerEntryCountAggregateOutputType = {
@@ -72,6 +90,11 @@ export type LedgerEntryCountAggregateOutputType = {
   source: number
   actor: number
   createTime: number
+  damagedDelta: number
+  qualityControlDelta: number
+  incomingDelta: number
+  safetyDelta: number
+  lotId: number
   _all: number
 }
 
@@ -80,12 +103,20 @@ export type LedgerEntryAvgAggregateInputType = {
   onHandDelta?: true
   onHandAfter?: true
   reason?: true
+  damagedDelta?: true
+  qualityControlDelta?: true
+  incomingDelta?: true
+  safetyDelta?: true
 }
 
 export type LedgerEntrySumAggregateInputType = {
   onHandDelta?: true
   onHandAfter?: true
   reason?: true
+  damagedDelta?: true
+  qualityControlDelta?: true
+  incomingDelta?: true
+  safetyDelta?: true
 }
 
 export type LedgerEntryMinAggregateInputType = {
@@ -98,6 +129,11 @@ export type LedgerEntryMinAggregateInputType = {
   source?: true
   actor?: true
   createTime?: true
+  damagedDelta?: true
+  qualityControlDelta?: true
+  incomingDelta?: true
+  safetyDelta?: true
+  lotId?: true
 }
 
 export type LedgerEntryMaxAggregateInputType = {
@@ -110,6 +146,11 @@ export type LedgerEntryMaxAggregateInputType = {
   source?: true
   actor?: true
   createTime?: true
+  damagedDelta?: true
+  qualityControlDelta?: true
+  incomingDelta?: true
+  safetyDelta?: true
+  lotId?: true
 }
 
 export type LedgerEntryCountAggregateInputType = {
@@ -122,6 +163,11 @@ export type LedgerEntryCountAggregateInputType = {
   source?: true
   actor?: true
   createTime?: true
+  damagedDelta?: true
+  qualityControlDelta?: true
+  incomingDelta?: true
+  safetyDelta?: true
+  lotId?: true
   _all?: true
 }
 
@@ -221,6 +267,11 @@ export type LedgerEntryGroupByOutputType = {
   source: string
   actor: string
   createTime: Date
+  damagedDelta: bigint
+  qualityControlDelta: bigint
+  incomingDelta: bigint
+  safetyDelta: bigint
+  lotId: string
   _count: LedgerEntryCountAggregateOutputType | null
   _avg: LedgerEntryAvgAggregateOutputType | null
   _sum: LedgerEntrySumAggregateOutputType | null
@@ -256,6 +307,11 @@ export type LedgerEntryWhereInput = {
   source?: Prisma.StringFilter<"LedgerEntry"> | string
   actor?: Prisma.StringFilter<"LedgerEntry"> | string
   createTime?: Prisma.DateTimeFilter<"LedgerEntry"> | Date | string
+  damagedDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  qualityControlDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  incomingDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  safetyDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  lotId?: Prisma.StringFilter<"LedgerEntry"> | string
 }
 
 export type LedgerEntryOrderByWithRelationInput = {
@@ -268,6 +324,11 @@ export type LedgerEntryOrderByWithRelationInput = {
   source?: Prisma.SortOrder
   actor?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
+  damagedDelta?: Prisma.SortOrder
+  qualityControlDelta?: Prisma.SortOrder
+  incomingDelta?: Prisma.SortOrder
+  safetyDelta?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
 }
 
 export type LedgerEntryWhereUniqueInput = Prisma.AtLeast<{
@@ -283,6 +344,11 @@ export type LedgerEntryWhereUniqueInput = Prisma.AtLeast<{
   source?: Prisma.StringFilter<"LedgerEntry"> | string
   actor?: Prisma.StringFilter<"LedgerEntry"> | string
   createTime?: Prisma.DateTimeFilter<"LedgerEntry"> | Date | string
+  damagedDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  qualityControlDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  incomingDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  safetyDelta?: Prisma.BigIntFilter<"LedgerEntry"> | bigint | number
+  lotId?: Prisma.StringFilter<"LedgerEntry"> | string
 }, "ledgerEntryId">
 
 export type LedgerEntryOrderByWithAggregationInput = {
@@ -295,6 +361,11 @@ export type LedgerEntryOrderByWithAggregationInput = {
   source?: Prisma.SortOrder
   actor?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
+  damagedDelta?: Prisma.SortOrder
+  qualityControlDelta?: Prisma.SortOrder
+  incomingDelta?: Prisma.SortOrder
+  safetyDelta?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
   _count?: Prisma.LedgerEntryCountOrderByAggregateInput
   _avg?: Prisma.LedgerEntryAvgOrderByAggregateInput
   _max?: Prisma.LedgerEntryMaxOrderByAggregateInput
@@ -315,6 +386,11 @@ export type LedgerEntryScalarWhereWithAggregatesInput = {
   source?: Prisma.StringWithAggregatesFilter<"LedgerEntry"> | string
   actor?: Prisma.StringWithAggregatesFilter<"LedgerEntry"> | string
   createTime?: Prisma.DateTimeWithAggregatesFilter<"LedgerEntry"> | Date | string
+  damagedDelta?: Prisma.BigIntWithAggregatesFilter<"LedgerEntry"> | bigint | number
+  qualityControlDelta?: Prisma.BigIntWithAggregatesFilter<"LedgerEntry"> | bigint | number
+  incomingDelta?: Prisma.BigIntWithAggregatesFilter<"LedgerEntry"> | bigint | number
+  safetyDelta?: Prisma.BigIntWithAggregatesFilter<"LedgerEntry"> | bigint | number
+  lotId?: Prisma.StringWithAggregatesFilter<"LedgerEntry"> | string
 }
 
 export type LedgerEntryCreateInput = {
@@ -327,6 +403,11 @@ export type LedgerEntryCreateInput = {
   source: string
   actor: string
   createTime?: Date | string
+  damagedDelta?: bigint | number
+  qualityControlDelta?: bigint | number
+  incomingDelta?: bigint | number
+  safetyDelta?: bigint | number
+  lotId?: string
 }
 
 export type LedgerEntryUncheckedCreateInput = {
@@ -339,6 +420,11 @@ export type LedgerEntryUncheckedCreateInput = {
   source: string
   actor: string
   createTime?: Date | string
+  damagedDelta?: bigint | number
+  qualityControlDelta?: bigint | number
+  incomingDelta?: bigint | number
+  safetyDelta?: bigint | number
+  lotId?: string
 }
 
 export type LedgerEntryUpdateInput = {
@@ -351,6 +437,11 @@ export type LedgerEntryUpdateInput = {
   source?: Prisma.StringFieldUpdateOperationsInput | string
   actor?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damagedDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControlDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incomingDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  safetyDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type LedgerEntryUncheckedUpdateInput = {
@@ -363,6 +454,11 @@ export type LedgerEntryUncheckedUpdateInput = {
   source?: Prisma.StringFieldUpdateOperationsInput | string
   actor?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damagedDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControlDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incomingDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  safetyDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type LedgerEntryCreateManyInput = {
@@ -375,6 +471,11 @@ export type LedgerEntryCreateManyInput = {
   source: string
   actor: string
   createTime?: Date | string
+  damagedDelta?: bigint | number
+  qualityControlDelta?: bigint | number
+  incomingDelta?: bigint | number
+  safetyDelta?: bigint | number
+  lotId?: string
 }
 
 export type LedgerEntryUpdateManyMutationInput = {
@@ -387,6 +488,11 @@ export type LedgerEntryUpdateManyMutationInput = {
   source?: Prisma.StringFieldUpdateOperationsInput | string
   actor?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damagedDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControlDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incomingDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  safetyDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type LedgerEntryUncheckedUpdateManyInput = {
@@ -399,6 +505,11 @@ export type LedgerEntryUncheckedUpdateManyInput = {
   source?: Prisma.StringFieldUpdateOperationsInput | string
   actor?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damagedDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControlDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incomingDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  safetyDelta?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lotId?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type LedgerEntryCountOrderByAggregateInput = {
@@ -411,12 +522,21 @@ export type LedgerEntryCountOrderByAggregateInput = {
   source?: Prisma.SortOrder
   actor?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
+  damagedDelta?: Prisma.SortOrder
+  qualityControlDelta?: Prisma.SortOrder
+  incomingDelta?: Prisma.SortOrder
+  safetyDelta?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
 }
 
 export type LedgerEntryAvgOrderByAggregateInput = {
   onHandDelta?: Prisma.SortOrder
   onHandAfter?: Prisma.SortOrder
   reason?: Prisma.SortOrder
+  damagedDelta?: Prisma.SortOrder
+  qualityControlDelta?: Prisma.SortOrder
+  incomingDelta?: Prisma.SortOrder
+  safetyDelta?: Prisma.SortOrder
 }
 
 export type LedgerEntryMaxOrderByAggregateInput = {
@@ -429,6 +549,11 @@ export type LedgerEntryMaxOrderByAggregateInput = {
   source?: Prisma.SortOrder
   actor?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
+  damagedDelta?: Prisma.SortOrder
+  qualityControlDelta?: Prisma.SortOrder
+  incomingDelta?: Prisma.SortOrder
+  safetyDelta?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
 }
 
 export type LedgerEntryMinOrderByAggregateInput = {
@@ -441,12 +566,21 @@ export type LedgerEntryMinOrderByAggregateInput = {
   source?: Prisma.SortOrder
   actor?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
+  damagedDelta?: Prisma.SortOrder
+  qualityControlDelta?: Prisma.SortOrder
+  incomingDelta?: Prisma.SortOrder
+  safetyDelta?: Prisma.SortOrder
+  lotId?: Prisma.SortOrder
 }
 
 export type LedgerEntrySumOrderByAggregateInput = {
   onHandDelta?: Prisma.SortOrder
   onHandAfter?: Prisma.SortOrder
   reason?: Prisma.SortOrder
+  damagedDelta?: Prisma.SortOrder
+  qualityControlDelta?: Prisma.SortOrder
+  incomingDelta?: Prisma.SortOrder
+  safetyDelta?: Prisma.SortOrder
 }
 
 
@@ -461,6 +595,11 @@ export type LedgerEntrySelect<ExtArgs extends runtime.Types.Extensions.InternalA
   source?: boolean
   actor?: boolean
   createTime?: boolean
+  damagedDelta?: boolean
+  qualityControlDelta?: boolean
+  incomingDelta?: boolean
+  safetyDelta?: boolean
+  lotId?: boolean
 }, ExtArgs["result"]["ledgerEntry"]>
 
 export type LedgerEntrySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -473,6 +612,11 @@ export type LedgerEntrySelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   source?: boolean
   actor?: boolean
   createTime?: boolean
+  damagedDelta?: boolean
+  qualityControlDelta?: boolean
+  incomingDelta?: boolean
+  safetyDelta?: boolean
+  lotId?: boolean
 }, ExtArgs["result"]["ledgerEntry"]>
 
 export type LedgerEntrySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -485,6 +629,11 @@ export type LedgerEntrySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   source?: boolean
   actor?: boolean
   createTime?: boolean
+  damagedDelta?: boolean
+  qualityControlDelta?: boolean
+  incomingDelta?: boolean
+  safetyDelta?: boolean
+  lotId?: boolean
 }, ExtArgs["result"]["ledgerEntry"]>
 
 export type LedgerEntrySelectScalar = {
@@ -497,9 +646,14 @@ export type LedgerEntrySelectScalar = {
   source?: boolean
   actor?: boolean
   createTime?: boolean
+  damagedDelta?: boolean
+  qualityControlDelta?: boolean
+  incomingDelta?: boolean
+  safetyDelta?: boolean
+  lotId?: boolean
 }
 
-export type LedgerEntryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"ledgerEntryId" | "sku" | "locationId" | "onHandDelta" | "onHandAfter" | "reason" | "source" | "actor" | "createTime", ExtArgs["result"]["ledgerEntry"]>
+export type LedgerEntryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"ledgerEntryId" | "sku" | "locationId" | "onHandDelta" | "onHandAfter" | "reason" | "source" | "actor" | "createTime" | "damagedDelta" | "qualityControlDelta" | "incomingDelta" | "safetyDelta" | "lotId", ExtArgs["result"]["ledgerEntry"]>
 
 export type $LedgerEntryPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "LedgerEntry"
@@ -517,6 +671,14 @@ export type $LedgerEntryPayload<ExtArgs extends runtime.Types.Extensions.Interna
     source: string
     actor: string
     createTime: Date
+    damagedDelta: bigint
+    qualityControlDelta: bigint
+    incomingDelta: bigint
+    safetyDelta: bigint
+    /**
+     * Empty for items that are not kept by lot.
+     */
+    lotId: string
   }, ExtArgs["result"]["ledgerEntry"]>
   composites: {}
 }
@@ -949,6 +1111,11 @@ export interface LedgerEntryFieldRefs {
   readonly source: Prisma.FieldRef<"LedgerEntry", 'String'>
   readonly actor: Prisma.FieldRef<"LedgerEntry", 'String'>
   readonly createTime: Prisma.FieldRef<"LedgerEntry", 'DateTime'>
+  readonly damagedDelta: Prisma.FieldRef<"LedgerEntry", 'BigInt'>
+  readonly qualityControlDelta: Prisma.FieldRef<"LedgerEntry", 'BigInt'>
+  readonly incomingDelta: Prisma.FieldRef<"LedgerEntry", 'BigInt'>
+  readonly safetyDelta: Prisma.FieldRef<"LedgerEntry", 'BigInt'>
+  readonly lotId: Prisma.FieldRef<"LedgerEntry", 'String'>
 }
     
 

@@ -47,6 +47,7 @@ export type LocationMinAggregateOutputType = {
   etag: string | null
   createTime: Date | null
   updateTime: Date | null
+  deactivated: boolean | null
 }
 
 export type LocationMaxAggregateOutputType = {
@@ -62,6 +63,7 @@ export type LocationMaxAggregateOutputType = {
   etag: string | null
   createTime: Date | null
   updateTime: Date | null
+  deactivated: boolean | null
 }
 
 export type LocationCountAggregateOutputType = {
@@ -79,6 +81,7 @@ export type LocationCountAggregateOutputType = {
   etag: number
   createTime: number
   updateTime: number
+  deactivated: number
   _all: number
 }
 
@@ -104,6 +107,7 @@ export type LocationMinAggregateInputType = {
   etag?: true
   createTime?: true
   updateTime?: true
+  deactivated?: true
 }
 
 export type LocationMaxAggregateInputType = {
@@ -119,6 +123,7 @@ export type LocationMaxAggregateInputType = {
   etag?: true
   createTime?: true
   updateTime?: true
+  deactivated?: true
 }
 
 export type LocationCountAggregateInputType = {
@@ -136,6 +141,7 @@ export type LocationCountAggregateInputType = {
   etag?: true
   createTime?: true
   updateTime?: true
+  deactivated?: true
   _all?: true
 }
 
@@ -240,6 +246,7 @@ export type LocationGroupByOutputType = {
   etag: string
   createTime: Date
   updateTime: Date
+  deactivated: boolean
   _count: LocationCountAggregateOutputType | null
   _avg: LocationAvgAggregateOutputType | null
   _sum: LocationSumAggregateOutputType | null
@@ -280,6 +287,7 @@ export type LocationWhereInput = {
   etag?: Prisma.UuidFilter<"Location"> | string
   createTime?: Prisma.DateTimeFilter<"Location"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"Location"> | Date | string
+  deactivated?: Prisma.BoolFilter<"Location"> | boolean
   stock?: Prisma.StockListRelationFilter
 }
 
@@ -298,6 +306,7 @@ export type LocationOrderByWithRelationInput = {
   etag?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  deactivated?: Prisma.SortOrder
   stock?: Prisma.StockOrderByRelationAggregateInput
 }
 
@@ -319,6 +328,7 @@ export type LocationWhereUniqueInput = Prisma.AtLeast<{
   etag?: Prisma.UuidFilter<"Location"> | string
   createTime?: Prisma.DateTimeFilter<"Location"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"Location"> | Date | string
+  deactivated?: Prisma.BoolFilter<"Location"> | boolean
   stock?: Prisma.StockListRelationFilter
 }, "locationId">
 
@@ -337,6 +347,7 @@ export type LocationOrderByWithAggregationInput = {
   etag?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  deactivated?: Prisma.SortOrder
   _count?: Prisma.LocationCountOrderByAggregateInput
   _avg?: Prisma.LocationAvgOrderByAggregateInput
   _max?: Prisma.LocationMaxOrderByAggregateInput
@@ -362,6 +373,7 @@ export type LocationScalarWhereWithAggregatesInput = {
   etag?: Prisma.UuidWithAggregatesFilter<"Location"> | string
   createTime?: Prisma.DateTimeWithAggregatesFilter<"Location"> | Date | string
   updateTime?: Prisma.DateTimeWithAggregatesFilter<"Location"> | Date | string
+  deactivated?: Prisma.BoolWithAggregatesFilter<"Location"> | boolean
 }
 
 export type LocationCreateInput = {
@@ -379,6 +391,7 @@ export type LocationCreateInput = {
   etag?: string
   createTime?: Date | string
   updateTime?: Date | string
+  deactivated?: boolean
   stock?: Prisma.StockCreateNestedManyWithoutLocationInput
 }
 
@@ -397,6 +410,7 @@ export type LocationUncheckedCreateInput = {
   etag?: string
   createTime?: Date | string
   updateTime?: Date | string
+  deactivated?: boolean
   stock?: Prisma.StockUncheckedCreateNestedManyWithoutLocationInput
 }
 
@@ -415,6 +429,7 @@ export type LocationUpdateInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deactivated?: Prisma.BoolFieldUpdateOperationsInput | boolean
   stock?: Prisma.StockUpdateManyWithoutLocationNestedInput
 }
 
@@ -433,6 +448,7 @@ export type LocationUncheckedUpdateInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deactivated?: Prisma.BoolFieldUpdateOperationsInput | boolean
   stock?: Prisma.StockUncheckedUpdateManyWithoutLocationNestedInput
 }
 
@@ -451,6 +467,7 @@ export type LocationCreateManyInput = {
   etag?: string
   createTime?: Date | string
   updateTime?: Date | string
+  deactivated?: boolean
 }
 
 export type LocationUpdateManyMutationInput = {
@@ -468,6 +485,7 @@ export type LocationUpdateManyMutationInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deactivated?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type LocationUncheckedUpdateManyInput = {
@@ -485,6 +503,7 @@ export type LocationUncheckedUpdateManyInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deactivated?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type StringNullableListFilter<$PrismaModel = never> = {
@@ -510,6 +529,7 @@ export type LocationCountOrderByAggregateInput = {
   etag?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  deactivated?: Prisma.SortOrder
 }
 
 export type LocationAvgOrderByAggregateInput = {
@@ -529,6 +549,7 @@ export type LocationMaxOrderByAggregateInput = {
   etag?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  deactivated?: Prisma.SortOrder
 }
 
 export type LocationMinOrderByAggregateInput = {
@@ -544,6 +565,7 @@ export type LocationMinOrderByAggregateInput = {
   etag?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  deactivated?: Prisma.SortOrder
 }
 
 export type LocationSumOrderByAggregateInput = {
@@ -602,6 +624,7 @@ export type LocationCreateWithoutStockInput = {
   etag?: string
   createTime?: Date | string
   updateTime?: Date | string
+  deactivated?: boolean
 }
 
 export type LocationUncheckedCreateWithoutStockInput = {
@@ -619,6 +642,7 @@ export type LocationUncheckedCreateWithoutStockInput = {
   etag?: string
   createTime?: Date | string
   updateTime?: Date | string
+  deactivated?: boolean
 }
 
 export type LocationCreateOrConnectWithoutStockInput = {
@@ -652,6 +676,7 @@ export type LocationUpdateWithoutStockInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deactivated?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type LocationUncheckedUpdateWithoutStockInput = {
@@ -669,6 +694,7 @@ export type LocationUncheckedUpdateWithoutStockInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  deactivated?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 
@@ -717,6 +743,7 @@ export type LocationSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   etag?: boolean
   createTime?: boolean
   updateTime?: boolean
+  deactivated?: boolean
   stock?: boolean | Prisma.Location$stockArgs<ExtArgs>
   _count?: boolean | Prisma.LocationCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["location"]>
@@ -736,6 +763,7 @@ export type LocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   etag?: boolean
   createTime?: boolean
   updateTime?: boolean
+  deactivated?: boolean
 }, ExtArgs["result"]["location"]>
 
 export type LocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -753,6 +781,7 @@ export type LocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   etag?: boolean
   createTime?: boolean
   updateTime?: boolean
+  deactivated?: boolean
 }, ExtArgs["result"]["location"]>
 
 export type LocationSelectScalar = {
@@ -770,9 +799,10 @@ export type LocationSelectScalar = {
   etag?: boolean
   createTime?: boolean
   updateTime?: boolean
+  deactivated?: boolean
 }
 
-export type LocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"locationId" | "name" | "recipient" | "addressLines" | "city" | "regionCode" | "postalCode" | "countryCode" | "timeZone" | "pickPriority" | "servedCountryCodes" | "etag" | "createTime" | "updateTime", ExtArgs["result"]["location"]>
+export type LocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"locationId" | "name" | "recipient" | "addressLines" | "city" | "regionCode" | "postalCode" | "countryCode" | "timeZone" | "pickPriority" | "servedCountryCodes" | "etag" | "createTime" | "updateTime" | "deactivated", ExtArgs["result"]["location"]>
 export type LocationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   stock?: boolean | Prisma.Location$stockArgs<ExtArgs>
   _count?: boolean | Prisma.LocationCountOutputTypeDefaultArgs<ExtArgs>
@@ -800,6 +830,7 @@ export type $LocationPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     etag: string
     createTime: Date
     updateTime: Date
+    deactivated: boolean
   }, ExtArgs["result"]["location"]>
   composites: {}
 }
@@ -1238,6 +1269,7 @@ export interface LocationFieldRefs {
   readonly etag: Prisma.FieldRef<"Location", 'String'>
   readonly createTime: Prisma.FieldRef<"Location", 'DateTime'>
   readonly updateTime: Prisma.FieldRef<"Location", 'DateTime'>
+  readonly deactivated: Prisma.FieldRef<"Location", 'Boolean'>
 }
     
 

@@ -15,8 +15,9 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 /**
  * Model Stock
  * The units of one item at one location. `reserved` counts the allocations of held and confirmed reservations, also of holds
- * that ran out and were not tidied yet; the view stock_now shows it without those.
- * In SQL: nothing negative, on_hand >= reserved + unavailable, on_hand <= 10^12.
+ * that ran out and were not tidied yet; the view stock_now shows it without those, and with the free units of expired lots.
+ * In SQL: unavailable = damaged + quality_control, nothing negative, on_hand >= reserved - backordered + unavailable, on_hand <=
+ * 10^12; a trigger that tells low stock.
  */
 export type StockModel = runtime.Types.Result.DefaultSelection<Prisma.$StockPayload>
 
@@ -31,15 +32,25 @@ export type AggregateStock = {
 export type StockAvgAggregateOutputType = {
   onHand: number | null
   reserved: number | null
-  unavailable: number | null
   safety: number | null
+  damaged: number | null
+  qualityControl: number | null
+  unavailable: number | null
+  incoming: number | null
+  backordered: number | null
+  lowStockThreshold: number | null
 }
 
 export type StockSumAggregateOutputType = {
   onHand: bigint | null
   reserved: bigint | null
-  unavailable: bigint | null
   safety: bigint | null
+  damaged: bigint | null
+  qualityControl: bigint | null
+  unavailable: bigint | null
+  incoming: bigint | null
+  backordered: bigint | null
+  lowStockThreshold: bigint | null
 }
 
 export type StockMinAggregateOutputType = {
@@ -47,9 +58,14 @@ export type StockMinAggregateOutputType = {
   locationId: string | null
   onHand: bigint | null
   reserved: bigint | null
-  unavailable: bigint | null
   safety: bigint | null
   updateTime: Date | null
+  damaged: bigint | null
+  qualityControl: bigint | null
+  unavailable: bigint | null
+  incoming: bigint | null
+  backordered: bigint | null
+  lowStockThreshold: bigint | null
 }
 
 export type StockMaxAggregateOutputType = {
@@ -57,9 +73,14 @@ export type StockMaxAggregateOutputType = {
   locationId: string | null
   onHand: bigint | null
   reserved: bigint | null
-  unavailable: bigint | null
   safety: bigint | null
   updateTime: Date | null
+  damaged: bigint | null
+  qualityControl: bigint | null
+  unavailable: bigint | null
+  incoming: bigint | null
+  backordered: bigint | null
+  lowStockThreshold: bigint | null
 }
 
 export type StockCountAggregateOutputType = {
@@ -67,9 +88,14 @@ export type StockCountAggregateOutputType = {
   locationId: number
   onHand: number
   reserved: number
-  unavailable: number
   safety: number
   updateTime: number
+  damaged: number
+  qualityControl: number
+  unavailable: number
+  incoming: number
+  backordered: number
+  lowStockThreshold: number
   _all: number
 }
 
@@ -77,15 +103,25 @@ export type StockCountAggregateOutputType = {
 export type StockAvgAggregateInputType = {
   onHand?: true
   reserved?: true
-  unavailable?: true
   safety?: true
+  damaged?: true
+  qualityControl?: true
+  unavailable?: true
+  incoming?: true
+  backordered?: true
+  lowStockThreshold?: true
 }
 
 export type StockSumAggregateInputType = {
   onHand?: true
   reserved?: true
-  unavailable?: true
   safety?: true
+  damaged?: true
+  qualityControl?: true
+  unavailable?: true
+  incoming?: true
+  backordered?: true
+  lowStockThreshold?: true
 }
 
 export type StockMinAggregateInputType = {
@@ -93,9 +129,14 @@ export type StockMinAggregateInputType = {
   locationId?: true
   onHand?: true
   reserved?: true
-  unavailable?: true
   safety?: true
   updateTime?: true
+  damaged?: true
+  qualityControl?: true
+  unavailable?: true
+  incoming?: true
+  backordered?: true
+  lowStockThreshold?: true
 }
 
 export type StockMaxAggregateInputType = {
@@ -103,9 +144,14 @@ export type StockMaxAggregateInputType = {
   locationId?: true
   onHand?: true
   reserved?: true
-  unavailable?: true
   safety?: true
   updateTime?: true
+  damaged?: true
+  qualityControl?: true
+  unavailable?: true
+  incoming?: true
+  backordered?: true
+  lowStockThreshold?: true
 }
 
 export type StockCountAggregateInputType = {
@@ -113,9 +159,14 @@ export type StockCountAggregateInputType = {
   locationId?: true
   onHand?: true
   reserved?: true
-  unavailable?: true
   safety?: true
   updateTime?: true
+  damaged?: true
+  qualityControl?: true
+  unavailable?: true
+  incoming?: true
+  backordered?: true
+  lowStockThreshold?: true
   _all?: true
 }
 
@@ -210,9 +261,14 @@ export type StockGroupByOutputType = {
   locationId: string
   onHand: bigint
   reserved: bigint
-  unavailable: bigint
   safety: bigint
   updateTime: Date
+  damaged: bigint
+  qualityControl: bigint
+  unavailable: bigint
+  incoming: bigint
+  backordered: bigint
+  lowStockThreshold: bigint
   _count: StockCountAggregateOutputType | null
   _avg: StockAvgAggregateOutputType | null
   _sum: StockSumAggregateOutputType | null
@@ -243,11 +299,17 @@ export type StockWhereInput = {
   locationId?: Prisma.StringFilter<"Stock"> | string
   onHand?: Prisma.BigIntFilter<"Stock"> | bigint | number
   reserved?: Prisma.BigIntFilter<"Stock"> | bigint | number
-  unavailable?: Prisma.BigIntFilter<"Stock"> | bigint | number
   safety?: Prisma.BigIntFilter<"Stock"> | bigint | number
   updateTime?: Prisma.DateTimeFilter<"Stock"> | Date | string
+  damaged?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  qualityControl?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  unavailable?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  incoming?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  backordered?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  lowStockThreshold?: Prisma.BigIntFilter<"Stock"> | bigint | number
   item?: Prisma.XOR<Prisma.ItemScalarRelationFilter, Prisma.ItemWhereInput>
   location?: Prisma.XOR<Prisma.LocationScalarRelationFilter, Prisma.LocationWhereInput>
+  lots?: Prisma.LotStockListRelationFilter
 }
 
 export type StockOrderByWithRelationInput = {
@@ -255,11 +317,17 @@ export type StockOrderByWithRelationInput = {
   locationId?: Prisma.SortOrder
   onHand?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
-  unavailable?: Prisma.SortOrder
   safety?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  damaged?: Prisma.SortOrder
+  qualityControl?: Prisma.SortOrder
+  unavailable?: Prisma.SortOrder
+  incoming?: Prisma.SortOrder
+  backordered?: Prisma.SortOrder
+  lowStockThreshold?: Prisma.SortOrder
   item?: Prisma.ItemOrderByWithRelationInput
   location?: Prisma.LocationOrderByWithRelationInput
+  lots?: Prisma.LotStockOrderByRelationAggregateInput
 }
 
 export type StockWhereUniqueInput = Prisma.AtLeast<{
@@ -271,11 +339,17 @@ export type StockWhereUniqueInput = Prisma.AtLeast<{
   locationId?: Prisma.StringFilter<"Stock"> | string
   onHand?: Prisma.BigIntFilter<"Stock"> | bigint | number
   reserved?: Prisma.BigIntFilter<"Stock"> | bigint | number
-  unavailable?: Prisma.BigIntFilter<"Stock"> | bigint | number
   safety?: Prisma.BigIntFilter<"Stock"> | bigint | number
   updateTime?: Prisma.DateTimeFilter<"Stock"> | Date | string
+  damaged?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  qualityControl?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  unavailable?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  incoming?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  backordered?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  lowStockThreshold?: Prisma.BigIntFilter<"Stock"> | bigint | number
   item?: Prisma.XOR<Prisma.ItemScalarRelationFilter, Prisma.ItemWhereInput>
   location?: Prisma.XOR<Prisma.LocationScalarRelationFilter, Prisma.LocationWhereInput>
+  lots?: Prisma.LotStockListRelationFilter
 }, "sku_locationId">
 
 export type StockOrderByWithAggregationInput = {
@@ -283,9 +357,14 @@ export type StockOrderByWithAggregationInput = {
   locationId?: Prisma.SortOrder
   onHand?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
-  unavailable?: Prisma.SortOrder
   safety?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  damaged?: Prisma.SortOrder
+  qualityControl?: Prisma.SortOrder
+  unavailable?: Prisma.SortOrder
+  incoming?: Prisma.SortOrder
+  backordered?: Prisma.SortOrder
+  lowStockThreshold?: Prisma.SortOrder
   _count?: Prisma.StockCountOrderByAggregateInput
   _avg?: Prisma.StockAvgOrderByAggregateInput
   _max?: Prisma.StockMaxOrderByAggregateInput
@@ -301,19 +380,30 @@ export type StockScalarWhereWithAggregatesInput = {
   locationId?: Prisma.StringWithAggregatesFilter<"Stock"> | string
   onHand?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
   reserved?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
-  unavailable?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
   safety?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
   updateTime?: Prisma.DateTimeWithAggregatesFilter<"Stock"> | Date | string
+  damaged?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
+  qualityControl?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
+  unavailable?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
+  incoming?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
+  backordered?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
+  lowStockThreshold?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
 }
 
 export type StockCreateInput = {
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
   item: Prisma.ItemCreateNestedOneWithoutStockInput
   location: Prisma.LocationCreateNestedOneWithoutStockInput
+  lots?: Prisma.LotStockCreateNestedManyWithoutStockInput
 }
 
 export type StockUncheckedCreateInput = {
@@ -321,19 +411,31 @@ export type StockUncheckedCreateInput = {
   locationId: string
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
+  lots?: Prisma.LotStockUncheckedCreateNestedManyWithoutStockInput
 }
 
 export type StockUpdateInput = {
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   item?: Prisma.ItemUpdateOneRequiredWithoutStockNestedInput
   location?: Prisma.LocationUpdateOneRequiredWithoutStockNestedInput
+  lots?: Prisma.LotStockUpdateManyWithoutStockNestedInput
 }
 
 export type StockUncheckedUpdateInput = {
@@ -341,9 +443,15 @@ export type StockUncheckedUpdateInput = {
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lots?: Prisma.LotStockUncheckedUpdateManyWithoutStockNestedInput
 }
 
 export type StockCreateManyInput = {
@@ -351,17 +459,27 @@ export type StockCreateManyInput = {
   locationId: string
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
 }
 
 export type StockUpdateManyMutationInput = {
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type StockUncheckedUpdateManyInput = {
@@ -369,9 +487,14 @@ export type StockUncheckedUpdateManyInput = {
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type StockListRelationFilter = {
@@ -394,16 +517,26 @@ export type StockCountOrderByAggregateInput = {
   locationId?: Prisma.SortOrder
   onHand?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
-  unavailable?: Prisma.SortOrder
   safety?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  damaged?: Prisma.SortOrder
+  qualityControl?: Prisma.SortOrder
+  unavailable?: Prisma.SortOrder
+  incoming?: Prisma.SortOrder
+  backordered?: Prisma.SortOrder
+  lowStockThreshold?: Prisma.SortOrder
 }
 
 export type StockAvgOrderByAggregateInput = {
   onHand?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
-  unavailable?: Prisma.SortOrder
   safety?: Prisma.SortOrder
+  damaged?: Prisma.SortOrder
+  qualityControl?: Prisma.SortOrder
+  unavailable?: Prisma.SortOrder
+  incoming?: Prisma.SortOrder
+  backordered?: Prisma.SortOrder
+  lowStockThreshold?: Prisma.SortOrder
 }
 
 export type StockMaxOrderByAggregateInput = {
@@ -411,9 +544,14 @@ export type StockMaxOrderByAggregateInput = {
   locationId?: Prisma.SortOrder
   onHand?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
-  unavailable?: Prisma.SortOrder
   safety?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  damaged?: Prisma.SortOrder
+  qualityControl?: Prisma.SortOrder
+  unavailable?: Prisma.SortOrder
+  incoming?: Prisma.SortOrder
+  backordered?: Prisma.SortOrder
+  lowStockThreshold?: Prisma.SortOrder
 }
 
 export type StockMinOrderByAggregateInput = {
@@ -421,16 +559,31 @@ export type StockMinOrderByAggregateInput = {
   locationId?: Prisma.SortOrder
   onHand?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
-  unavailable?: Prisma.SortOrder
   safety?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
+  damaged?: Prisma.SortOrder
+  qualityControl?: Prisma.SortOrder
+  unavailable?: Prisma.SortOrder
+  incoming?: Prisma.SortOrder
+  backordered?: Prisma.SortOrder
+  lowStockThreshold?: Prisma.SortOrder
 }
 
 export type StockSumOrderByAggregateInput = {
   onHand?: Prisma.SortOrder
   reserved?: Prisma.SortOrder
-  unavailable?: Prisma.SortOrder
   safety?: Prisma.SortOrder
+  damaged?: Prisma.SortOrder
+  qualityControl?: Prisma.SortOrder
+  unavailable?: Prisma.SortOrder
+  incoming?: Prisma.SortOrder
+  backordered?: Prisma.SortOrder
+  lowStockThreshold?: Prisma.SortOrder
+}
+
+export type StockScalarRelationFilter = {
+  is?: Prisma.StockWhereInput
+  isNot?: Prisma.StockWhereInput
 }
 
 export type StockCreateNestedManyWithoutItemInput = {
@@ -517,30 +670,48 @@ export type StockUncheckedUpdateManyWithoutLocationNestedInput = {
   deleteMany?: Prisma.StockScalarWhereInput | Prisma.StockScalarWhereInput[]
 }
 
-export type BigIntFieldUpdateOperationsInput = {
-  set?: bigint | number
-  increment?: bigint | number
-  decrement?: bigint | number
-  multiply?: bigint | number
-  divide?: bigint | number
+export type StockCreateNestedOneWithoutLotsInput = {
+  create?: Prisma.XOR<Prisma.StockCreateWithoutLotsInput, Prisma.StockUncheckedCreateWithoutLotsInput>
+  connectOrCreate?: Prisma.StockCreateOrConnectWithoutLotsInput
+  connect?: Prisma.StockWhereUniqueInput
+}
+
+export type StockUpdateOneRequiredWithoutLotsNestedInput = {
+  create?: Prisma.XOR<Prisma.StockCreateWithoutLotsInput, Prisma.StockUncheckedCreateWithoutLotsInput>
+  connectOrCreate?: Prisma.StockCreateOrConnectWithoutLotsInput
+  upsert?: Prisma.StockUpsertWithoutLotsInput
+  connect?: Prisma.StockWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.StockUpdateToOneWithWhereWithoutLotsInput, Prisma.StockUpdateWithoutLotsInput>, Prisma.StockUncheckedUpdateWithoutLotsInput>
 }
 
 export type StockCreateWithoutItemInput = {
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
   location: Prisma.LocationCreateNestedOneWithoutStockInput
+  lots?: Prisma.LotStockCreateNestedManyWithoutStockInput
 }
 
 export type StockUncheckedCreateWithoutItemInput = {
   locationId: string
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
+  lots?: Prisma.LotStockUncheckedCreateNestedManyWithoutStockInput
 }
 
 export type StockCreateOrConnectWithoutItemInput = {
@@ -577,27 +748,44 @@ export type StockScalarWhereInput = {
   locationId?: Prisma.StringFilter<"Stock"> | string
   onHand?: Prisma.BigIntFilter<"Stock"> | bigint | number
   reserved?: Prisma.BigIntFilter<"Stock"> | bigint | number
-  unavailable?: Prisma.BigIntFilter<"Stock"> | bigint | number
   safety?: Prisma.BigIntFilter<"Stock"> | bigint | number
   updateTime?: Prisma.DateTimeFilter<"Stock"> | Date | string
+  damaged?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  qualityControl?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  unavailable?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  incoming?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  backordered?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  lowStockThreshold?: Prisma.BigIntFilter<"Stock"> | bigint | number
 }
 
 export type StockCreateWithoutLocationInput = {
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
   item: Prisma.ItemCreateNestedOneWithoutStockInput
+  lots?: Prisma.LotStockCreateNestedManyWithoutStockInput
 }
 
 export type StockUncheckedCreateWithoutLocationInput = {
   sku: string
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
+  lots?: Prisma.LotStockUncheckedCreateNestedManyWithoutStockInput
 }
 
 export type StockCreateOrConnectWithoutLocationInput = {
@@ -626,78 +814,227 @@ export type StockUpdateManyWithWhereWithoutLocationInput = {
   data: Prisma.XOR<Prisma.StockUpdateManyMutationInput, Prisma.StockUncheckedUpdateManyWithoutLocationInput>
 }
 
+export type StockCreateWithoutLotsInput = {
+  onHand?: bigint | number
+  reserved?: bigint | number
+  safety?: bigint | number
+  updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
+  item: Prisma.ItemCreateNestedOneWithoutStockInput
+  location: Prisma.LocationCreateNestedOneWithoutStockInput
+}
+
+export type StockUncheckedCreateWithoutLotsInput = {
+  sku: string
+  locationId: string
+  onHand?: bigint | number
+  reserved?: bigint | number
+  safety?: bigint | number
+  updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
+}
+
+export type StockCreateOrConnectWithoutLotsInput = {
+  where: Prisma.StockWhereUniqueInput
+  create: Prisma.XOR<Prisma.StockCreateWithoutLotsInput, Prisma.StockUncheckedCreateWithoutLotsInput>
+}
+
+export type StockUpsertWithoutLotsInput = {
+  update: Prisma.XOR<Prisma.StockUpdateWithoutLotsInput, Prisma.StockUncheckedUpdateWithoutLotsInput>
+  create: Prisma.XOR<Prisma.StockCreateWithoutLotsInput, Prisma.StockUncheckedCreateWithoutLotsInput>
+  where?: Prisma.StockWhereInput
+}
+
+export type StockUpdateToOneWithWhereWithoutLotsInput = {
+  where?: Prisma.StockWhereInput
+  data: Prisma.XOR<Prisma.StockUpdateWithoutLotsInput, Prisma.StockUncheckedUpdateWithoutLotsInput>
+}
+
+export type StockUpdateWithoutLotsInput = {
+  onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  item?: Prisma.ItemUpdateOneRequiredWithoutStockNestedInput
+  location?: Prisma.LocationUpdateOneRequiredWithoutStockNestedInput
+}
+
+export type StockUncheckedUpdateWithoutLotsInput = {
+  sku?: Prisma.StringFieldUpdateOperationsInput | string
+  locationId?: Prisma.StringFieldUpdateOperationsInput | string
+  onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+}
+
 export type StockCreateManyItemInput = {
   locationId: string
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
 }
 
 export type StockUpdateWithoutItemInput = {
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   location?: Prisma.LocationUpdateOneRequiredWithoutStockNestedInput
+  lots?: Prisma.LotStockUpdateManyWithoutStockNestedInput
 }
 
 export type StockUncheckedUpdateWithoutItemInput = {
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lots?: Prisma.LotStockUncheckedUpdateManyWithoutStockNestedInput
 }
 
 export type StockUncheckedUpdateManyWithoutItemInput = {
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type StockCreateManyLocationInput = {
   sku: string
   onHand?: bigint | number
   reserved?: bigint | number
-  unavailable?: bigint | number
   safety?: bigint | number
   updateTime?: Date | string
+  damaged?: bigint | number
+  qualityControl?: bigint | number
+  unavailable?: bigint | number
+  incoming?: bigint | number
+  backordered?: bigint | number
+  lowStockThreshold?: bigint | number
 }
 
 export type StockUpdateWithoutLocationInput = {
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   item?: Prisma.ItemUpdateOneRequiredWithoutStockNestedInput
+  lots?: Prisma.LotStockUpdateManyWithoutStockNestedInput
 }
 
 export type StockUncheckedUpdateWithoutLocationInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lots?: Prisma.LotStockUncheckedUpdateManyWithoutStockNestedInput
 }
 
 export type StockUncheckedUpdateManyWithoutLocationInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   onHand?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   reserved?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   safety?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  damaged?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  qualityControl?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unavailable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
+
+/**
+ * Count Type StockCountOutputType
+ */
+
+export type StockCountOutputType = {
+  lots: number
+}
+
+export type StockCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  lots?: boolean | StockCountOutputTypeCountLotsArgs
+}
+
+/**
+ * StockCountOutputType without action
+ */
+export type StockCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the StockCountOutputType
+   */
+  select?: Prisma.StockCountOutputTypeSelect<ExtArgs> | null
+}
+
+/**
+ * StockCountOutputType without action
+ */
+export type StockCountOutputTypeCountLotsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.LotStockWhereInput
+}
 
 
 export type StockSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -705,11 +1042,18 @@ export type StockSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   locationId?: boolean
   onHand?: boolean
   reserved?: boolean
-  unavailable?: boolean
   safety?: boolean
   updateTime?: boolean
+  damaged?: boolean
+  qualityControl?: boolean
+  unavailable?: boolean
+  incoming?: boolean
+  backordered?: boolean
+  lowStockThreshold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
+  lots?: boolean | Prisma.Stock$lotsArgs<ExtArgs>
+  _count?: boolean | Prisma.StockCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["stock"]>
 
 export type StockSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -717,9 +1061,14 @@ export type StockSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   locationId?: boolean
   onHand?: boolean
   reserved?: boolean
-  unavailable?: boolean
   safety?: boolean
   updateTime?: boolean
+  damaged?: boolean
+  qualityControl?: boolean
+  unavailable?: boolean
+  incoming?: boolean
+  backordered?: boolean
+  lowStockThreshold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["stock"]>
@@ -729,9 +1078,14 @@ export type StockSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   locationId?: boolean
   onHand?: boolean
   reserved?: boolean
-  unavailable?: boolean
   safety?: boolean
   updateTime?: boolean
+  damaged?: boolean
+  qualityControl?: boolean
+  unavailable?: boolean
+  incoming?: boolean
+  backordered?: boolean
+  lowStockThreshold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["stock"]>
@@ -741,15 +1095,22 @@ export type StockSelectScalar = {
   locationId?: boolean
   onHand?: boolean
   reserved?: boolean
-  unavailable?: boolean
   safety?: boolean
   updateTime?: boolean
+  damaged?: boolean
+  qualityControl?: boolean
+  unavailable?: boolean
+  incoming?: boolean
+  backordered?: boolean
+  lowStockThreshold?: boolean
 }
 
-export type StockOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "locationId" | "onHand" | "reserved" | "unavailable" | "safety" | "updateTime", ExtArgs["result"]["stock"]>
+export type StockOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "locationId" | "onHand" | "reserved" | "safety" | "updateTime" | "damaged" | "qualityControl" | "unavailable" | "incoming" | "backordered" | "lowStockThreshold", ExtArgs["result"]["stock"]>
 export type StockInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
+  lots?: boolean | Prisma.Stock$lotsArgs<ExtArgs>
+  _count?: boolean | Prisma.StockCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type StockIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
@@ -765,15 +1126,24 @@ export type $StockPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   objects: {
     item: Prisma.$ItemPayload<ExtArgs>
     location: Prisma.$LocationPayload<ExtArgs>
+    lots: Prisma.$LotStockPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     sku: string
     locationId: string
     onHand: bigint
     reserved: bigint
-    unavailable: bigint
     safety: bigint
     updateTime: Date
+    damaged: bigint
+    qualityControl: bigint
+    unavailable: bigint
+    incoming: bigint
+    /**
+     * Units of the reserved ones that are promised beyond what is on hand.
+     */
+    backordered: bigint
+    lowStockThreshold: bigint
   }, ExtArgs["result"]["stock"]>
   composites: {}
 }
@@ -1170,6 +1540,7 @@ export interface Prisma__StockClient<T, Null = never, ExtArgs extends runtime.Ty
   readonly [Symbol.toStringTag]: "PrismaPromise"
   item<T extends Prisma.ItemDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.ItemDefaultArgs<ExtArgs>>): Prisma.Prisma__ItemClient<runtime.Types.Result.GetResult<Prisma.$ItemPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   location<T extends Prisma.LocationDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.LocationDefaultArgs<ExtArgs>>): Prisma.Prisma__LocationClient<runtime.Types.Result.GetResult<Prisma.$LocationPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
+  lots<T extends Prisma.Stock$lotsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Stock$lotsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$LotStockPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1203,9 +1574,14 @@ export interface StockFieldRefs {
   readonly locationId: Prisma.FieldRef<"Stock", 'String'>
   readonly onHand: Prisma.FieldRef<"Stock", 'BigInt'>
   readonly reserved: Prisma.FieldRef<"Stock", 'BigInt'>
-  readonly unavailable: Prisma.FieldRef<"Stock", 'BigInt'>
   readonly safety: Prisma.FieldRef<"Stock", 'BigInt'>
   readonly updateTime: Prisma.FieldRef<"Stock", 'DateTime'>
+  readonly damaged: Prisma.FieldRef<"Stock", 'BigInt'>
+  readonly qualityControl: Prisma.FieldRef<"Stock", 'BigInt'>
+  readonly unavailable: Prisma.FieldRef<"Stock", 'BigInt'>
+  readonly incoming: Prisma.FieldRef<"Stock", 'BigInt'>
+  readonly backordered: Prisma.FieldRef<"Stock", 'BigInt'>
+  readonly lowStockThreshold: Prisma.FieldRef<"Stock", 'BigInt'>
 }
     
 
@@ -1604,6 +1980,30 @@ export type StockDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.Interna
    * Limit how many Stocks to delete.
    */
   limit?: number
+}
+
+/**
+ * Stock.lots
+ */
+export type Stock$lotsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the LotStock
+   */
+  select?: Prisma.LotStockSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the LotStock
+   */
+  omit?: Prisma.LotStockOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.LotStockInclude<ExtArgs> | null
+  where?: Prisma.LotStockWhereInput
+  orderBy?: Prisma.LotStockOrderByWithRelationInput | Prisma.LotStockOrderByWithRelationInput[]
+  cursor?: Prisma.LotStockWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.LotStockScalarFieldEnum | Prisma.LotStockScalarFieldEnum[]
 }
 
 /**

@@ -1,0 +1,263 @@
+-- Kits, lots, states of stock, backorders, low stock, transfers and counts; and the hot path of reservations as one function.
+
+-- Items: kits, units, lots, and what happens out of stock ---------------------------------------------------------------
+
+ALTER TABLE "items"
+    ADD COLUMN "unit_code" TEXT NOT NULL DEFAULT '',
+    ADD COLUMN "out_of_stock_policy" SMALLINT NOT NULL DEFAULT 1,
+    ADD COLUMN "backorder_limit" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "release_time" TIMESTAMPTZ(3),
+    ADD COLUMN "lot_tracked" BOOLEAN NOT NULL DEFAULT false,
+    ADD COLUMN "is_kit" BOOLEAN NOT NULL DEFAULT false,
+    ADD CONSTRAINT "items_out_of_stock_policy_known" CHECK ("out_of_stock_policy" BETWEEN 1 AND 3),
+    ADD CONSTRAINT "items_backorder_limit_in_range" CHECK ("backorder_limit" BETWEEN 0 AND 1000000000);
+
+CREATE TABLE "kit_components" (
+    "kit_sku" TEXT COLLATE "C" NOT NULL,
+    "component_sku" TEXT COLLATE "C" NOT NULL,
+    "quantity" BIGINT NOT NULL,
+    "position" SMALLINT NOT NULL,
+
+    CONSTRAINT "kit_components_pkey" PRIMARY KEY ("kit_sku", "component_sku"),
+    CONSTRAINT "kit_components_quantity_positive" CHECK ("quantity" > 0),
+    CONSTRAINT "kit_components_not_itself" CHECK ("kit_sku" <> "component_sku"),
+    CONSTRAINT "kit_components_kit_sku_fkey" FOREIGN KEY ("kit_sku") REFERENCES "items" ("sku") ON DELETE RESTRICT ON UPDATE RESTRICT,
+    CONSTRAINT "kit_components_component_sku_fkey" FOREIGN KEY ("component_sku") REFERENCES "items" ("sku") ON DELETE RESTRICT ON UPDATE RESTRICT
+);
+
+CREATE INDEX "kit_components_component_sku_idx" ON "kit_components" ("component_sku");
+
+-- Locations -----------------------------------------------------------------------------------------------------------
+
+ALTER TABLE "locations" ADD COLUMN "deactivated" BOOLEAN NOT NULL DEFAULT false;
+
+-- Stock: its states. `unavailable` was always 0 until now, and is the sum of its parts from now on ------------------------
+
+DROP VIEW "stock_now";
+
+ALTER TABLE "stock"
+    DROP CONSTRAINT "stock_not_negative",
+    DROP CONSTRAINT "stock_not_oversold",
+    DROP CONSTRAINT "stock_in_range",
+    DROP COLUMN "unavailable",
+    ADD COLUMN "damaged" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "quality_control" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "unavailable" BIGINT NOT NULL GENERATED ALWAYS AS ("damaged" + "quality_control") STORED,
+    ADD COLUMN "incoming" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "backordered" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "low_stock_threshold" BIGINT NOT NULL DEFAULT 0,
+    ADD CONSTRAINT "stock_not_negative" CHECK (
+        "on_hand" >= 0 AND "reserved" >= 0 AND "damaged" >= 0 AND "quality_control" >= 0 AND "incoming" >= 0 AND "safety" >= 0
+        AND "backordered" >= 0 AND "low_stock_threshold" >= 0),
+    ADD CONSTRAINT "stock_not_oversold" CHECK ("on_hand" >= "reserved" - "backordered" + "damaged" + "quality_control"),
+    ADD CONSTRAINT "stock_in_range" CHECK (
+        "on_hand" <= 1000000000000 AND "incoming" <= 1000000000000 AND "safety" <= 1000000000000);
+
+-- Lots: whose stock is part of the stock row's, which is locked for both ---------------------------------------------------
+
+CREATE TABLE "lots" (
+    "sku" TEXT COLLATE "C" NOT NULL,
+    "lot_id" TEXT COLLATE "C" NOT NULL,
+    "expire_time" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "lots_pkey" PRIMARY KEY ("sku", "lot_id"),
+    CONSTRAINT "lots_sku_fkey" FOREIGN KEY ("sku") REFERENCES "items" ("sku") ON DELETE RESTRICT ON UPDATE RESTRICT
+);
+
+CREATE INDEX "lots_expire_time_idx" ON "lots" ("expire_time");
+
+CREATE TABLE "lot_stock" (
+    "sku" TEXT COLLATE "C" NOT NULL,
+    "location_id" TEXT COLLATE "C" NOT NULL,
+    "lot_id" TEXT COLLATE "C" NOT NULL,
+    "on_hand" BIGINT NOT NULL DEFAULT 0,
+    "reserved" BIGINT NOT NULL DEFAULT 0,
+    "damaged" BIGINT NOT NULL DEFAULT 0,
+    "quality_control" BIGINT NOT NULL DEFAULT 0,
+
+    CONSTRAINT "lot_stock_pkey" PRIMARY KEY ("sku", "location_id", "lot_id"),
+    CONSTRAINT "lot_stock_not_negative" CHECK ("on_hand" >= 0 AND "reserved" >= 0 AND "damaged" >= 0 AND "quality_control" >= 0),
+    CONSTRAINT "lot_stock_not_oversold" CHECK ("on_hand" >= "reserved" + "damaged" + "quality_control"),
+    CONSTRAINT "lot_stock_sku_location_id_fkey" FOREIGN KEY ("sku", "location_id") REFERENCES "stock" ("sku", "location_id") ON DELETE CASCADE ON UPDATE RESTRICT,
+    CONSTRAINT "lot_stock_sku_lot_id_fkey" FOREIGN KEY ("sku", "lot_id") REFERENCES "lots" ("sku", "lot_id") ON DELETE RESTRICT ON UPDATE RESTRICT
+);
+
+CREATE INDEX "lot_stock_sku_lot_id_idx" ON "lot_stock" ("sku", "lot_id");
+
+-- The ledger: a column for each balance, so that an entry is one event and each balance the sum of its column ---------------
+
+ALTER TABLE "ledger_entries"
+    ADD COLUMN "damaged_delta" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "quality_control_delta" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "incoming_delta" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "safety_delta" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "lot_id" TEXT COLLATE "C" NOT NULL DEFAULT '';
+
+-- Safety stock was not booked until now: where it is not 0, its history begins with this entry.
+INSERT INTO "ledger_entries" ("sku", "location_id", "on_hand_delta", "on_hand_after", "safety_delta", "reason", "source", "actor")
+SELECT "sku", "location_id", 0, "on_hand", "safety", 12, 'opening balance', 'inventory' FROM "stock" WHERE "safety" <> 0;
+
+-- One index serves reading an item's history and adding it up by location.
+CREATE INDEX "ledger_entries_sku_location_id_ledger_entry_id_idx" ON "ledger_entries" ("sku", "location_id", "ledger_entry_id");
+
+-- Reservations: lots, backorders and parts that have left ----------------------------------------------------------------
+
+ALTER TABLE "allocations"
+    DROP CONSTRAINT "allocations_pkey",
+    DROP CONSTRAINT "allocations_quantity_positive",
+    ADD COLUMN "lot_id" TEXT COLLATE "C" NOT NULL DEFAULT '',
+    ADD COLUMN "backordered_quantity" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "committed_quantity" BIGINT NOT NULL DEFAULT 0,
+    ADD CONSTRAINT "allocations_pkey" PRIMARY KEY ("reservation_id", "sku", "location_id", "lot_id"),
+    ADD CONSTRAINT "allocations_quantities_in_range" CHECK (
+        "quantity" > 0 AND "backordered_quantity" >= 0 AND "committed_quantity" >= 0
+        AND "backordered_quantity" + "committed_quantity" <= "quantity");
+
+UPDATE "allocations" SET "committed_quantity" = "quantity"
+WHERE "reservation_id" IN (SELECT "reservation_id" FROM "reservations" WHERE "state" = 3);
+
+-- Who waits for goods, first come first: reservation ids grow with time.
+CREATE INDEX "allocations_backordered" ON "allocations" ("sku", "location_id", "reservation_id") WHERE "backordered_quantity" > 0;
+
+-- Stock as it is at this instant: holds that ran out still count in stock.reserved, because no sweep or caller has tidied them
+-- yet, and free units of lots that have expired still count as on hand; here neither counts. All reading goes through this view;
+-- writers tidy first (src/stock/lock.ts).
+CREATE VIEW "stock_now" AS
+SELECT
+    s."sku",
+    s."location_id",
+    s."on_hand",
+    s."reserved" - coalesce(d."quantity", 0)::bigint AS "reserved",
+    s."damaged",
+    s."quality_control",
+    coalesce(e."quantity", 0)::bigint AS "expired",
+    s."unavailable" + coalesce(e."quantity", 0)::bigint AS "unavailable",
+    s."safety",
+    s."incoming",
+    s."backordered" - coalesce(d."backordered", 0)::bigint AS "backordered",
+    s."low_stock_threshold",
+    s."update_time"
+FROM "stock" s
+LEFT JOIN (
+    SELECT a."sku", a."location_id", sum(a."quantity") AS "quantity", sum(a."backordered_quantity") AS "backordered"
+    FROM "reservations" r
+    JOIN "allocations" a ON a."reservation_id" = r."reservation_id"
+    WHERE r."state" = 1 AND r."expire_time" <= now()
+    GROUP BY a."sku", a."location_id"
+) d ON d."sku" = s."sku" AND d."location_id" = s."location_id"
+LEFT JOIN (
+    SELECT x."sku", x."location_id", sum(x."on_hand" - x."reserved" - x."damaged" - x."quality_control") AS "quantity"
+    FROM "lots" l
+    JOIN "lot_stock" x ON x."sku" = l."sku" AND x."lot_id" = l."lot_id"
+    WHERE l."expire_time" <= now()
+    GROUP BY x."sku", x."location_id"
+) e ON e."sku" = s."sku" AND e."location_id" = s."location_id";
+
+-- Low stock: told once for each crossing, by the one who crosses, in the transaction that does, whoever writes ----------------
+
+CREATE FUNCTION "tell_low_stock"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes (topic, key, payload)
+    VALUES ('stock', NEW.sku || ' ' || NEW.location_id,
+        convert_to(json_build_object(
+            'sku', NEW.sku, 'locationId', NEW.location_id,
+            'available', (NEW.on_hand - NEW.reserved - NEW.damaged - NEW.quality_control - NEW.safety)::text,
+            'lowStockThreshold', NEW.low_stock_threshold::text)::text, 'UTF8'));
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER "stock_low" AFTER UPDATE ON "stock" FOR EACH ROW
+    WHEN (NEW.low_stock_threshold > 0
+        AND NEW.on_hand - NEW.reserved - NEW.damaged - NEW.quality_control - NEW.safety <= NEW.low_stock_threshold
+        AND OLD.on_hand - OLD.reserved - OLD.damaged - OLD.quality_control - OLD.safety > NEW.low_stock_threshold)
+    EXECUTE FUNCTION "tell_low_stock"();
+
+-- Imports: how far each has come ------------------------------------------------------------------------------------------
+
+CREATE TABLE "stock_imports" (
+    "principal" TEXT NOT NULL,
+    "request_id" UUID NOT NULL,
+    "next_line" BIGINT NOT NULL,
+    "changed_count" BIGINT NOT NULL DEFAULT 0,
+    "unchanged_count" BIGINT NOT NULL DEFAULT 0,
+    "skipped_count" BIGINT NOT NULL DEFAULT 0,
+    "errors" JSONB NOT NULL DEFAULT '[]',
+    "create_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "update_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "complete_time" TIMESTAMPTZ(3),
+
+    CONSTRAINT "stock_imports_pkey" PRIMARY KEY ("principal", "request_id")
+);
+
+CREATE INDEX "stock_imports_update_time_idx" ON "stock_imports" ("update_time");
+
+-- Transfers ---------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE "transfers" (
+    "transfer_id" UUID NOT NULL DEFAULT uuidv7(),
+    "state" SMALLINT NOT NULL,
+    "source_location_id" TEXT COLLATE "C" NOT NULL,
+    "destination_location_id" TEXT COLLATE "C" NOT NULL,
+    "reference" TEXT NOT NULL,
+    "create_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "update_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "ship_time" TIMESTAMPTZ(3),
+
+    CONSTRAINT "transfers_pkey" PRIMARY KEY ("transfer_id"),
+    CONSTRAINT "transfers_state_known" CHECK ("state" BETWEEN 1 AND 5),
+    CONSTRAINT "transfers_between_two" CHECK ("source_location_id" <> "destination_location_id")
+);
+
+CREATE INDEX "transfers_state_transfer_id_idx" ON "transfers" ("state", "transfer_id");
+CREATE INDEX "transfers_source_location_id_transfer_id_idx" ON "transfers" ("source_location_id", "transfer_id");
+CREATE INDEX "transfers_destination_location_id_transfer_id_idx" ON "transfers" ("destination_location_id", "transfer_id");
+
+CREATE TABLE "transfer_lines" (
+    "transfer_id" UUID NOT NULL,
+    "sku" TEXT COLLATE "C" NOT NULL,
+    "lot_id" TEXT COLLATE "C" NOT NULL DEFAULT '',
+    "quantity" BIGINT NOT NULL,
+    "accepted_quantity" BIGINT NOT NULL DEFAULT 0,
+    "rejected_quantity" BIGINT NOT NULL DEFAULT 0,
+    "returned_quantity" BIGINT NOT NULL DEFAULT 0,
+
+    CONSTRAINT "transfer_lines_pkey" PRIMARY KEY ("transfer_id", "sku", "lot_id"),
+    CONSTRAINT "transfer_lines_conserve_units" CHECK (
+        "quantity" > 0 AND "accepted_quantity" >= 0 AND "rejected_quantity" >= 0 AND "returned_quantity" >= 0
+        AND "accepted_quantity" + "rejected_quantity" + "returned_quantity" <= "quantity"),
+    CONSTRAINT "transfer_lines_transfer_id_fkey" FOREIGN KEY ("transfer_id") REFERENCES "transfers" ("transfer_id") ON DELETE CASCADE ON UPDATE RESTRICT
+);
+
+-- Counts --------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE "counts" (
+    "count_id" UUID NOT NULL DEFAULT uuidv7(),
+    "state" SMALLINT NOT NULL,
+    "location_id" TEXT COLLATE "C" NOT NULL,
+    "skus" TEXT[],
+    "reference" TEXT NOT NULL,
+    "create_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "update_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "approve_time" TIMESTAMPTZ(3),
+
+    CONSTRAINT "counts_pkey" PRIMARY KEY ("count_id"),
+    CONSTRAINT "counts_state_known" CHECK ("state" BETWEEN 1 AND 3)
+);
+
+CREATE INDEX "counts_state_count_id_idx" ON "counts" ("state", "count_id");
+CREATE INDEX "counts_location_id_count_id_idx" ON "counts" ("location_id", "count_id");
+
+CREATE TABLE "count_lines" (
+    "count_id" UUID NOT NULL,
+    "sku" TEXT COLLATE "C" NOT NULL,
+    "lot_id" TEXT COLLATE "C" NOT NULL DEFAULT '',
+    "expected_quantity" BIGINT NOT NULL,
+    "counted_quantity" BIGINT NOT NULL,
+    "count_time" TIMESTAMPTZ(3) NOT NULL,
+    "actor" TEXT NOT NULL,
+
+    CONSTRAINT "count_lines_pkey" PRIMARY KEY ("count_id", "sku", "lot_id"),
+    CONSTRAINT "count_lines_counted_not_negative" CHECK ("counted_quantity" >= 0),
+    CONSTRAINT "count_lines_count_id_fkey" FOREIGN KEY ("count_id") REFERENCES "counts" ("count_id") ON DELETE CASCADE ON UPDATE RESTRICT
+);
