@@ -6,7 +6,9 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type LotLevel, LotLevelSchema } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import type { Sql } from '@weft/runtime/data/pool';
+import { fail } from '@weft/runtime/errors/fail';
 import { type Level, levelKey } from './level.ts';
+import type { HeldItem } from './references.ts';
 
 /** The units of one lot at one location. */
 export type Lot = {
@@ -81,4 +83,136 @@ function expiredUnits(lots: readonly Lot[]): bigint {
 /** The lot as clients see it. */
 export function lotMessage(lot: Lot): LotLevel {
   return create(LotLevelSchema, { ...lot, expireTime: timestampFromDate(lot.expireTime) });
+}
+
+/** A lot at a location, as a booking names it. */
+export type NamedLot = {
+  readonly sku: string;
+  readonly locationId: string;
+  readonly lotId: string;
+  /** From when on it may not be sold. Needed with the first units that there ever are of the lot; afterwards the same or absent. */
+  readonly expireTime?: Date | undefined;
+};
+
+/** Why a lot that is named cannot be booked. */
+export type LotProblem = {
+  readonly reason: 'LOT_REQUIRED' | 'LOT_UNEXPECTED' | 'LOT_NOT_FOUND' | 'LOT_EXPIRY_MISMATCH';
+  readonly message: string;
+};
+
+/**
+ * Checks that a lot is named exactly if the item is kept by lot. Not for what is of no lot (incoming, safety).
+ *
+ * @throws LOT_REQUIRED, LOT_UNEXPECTED
+ */
+export function checkLotNamed(item: HeldItem, { sku, lotId }: { readonly sku: string; readonly lotId: string }): void {
+  const problem = lotNamedProblem(item, { sku, lotId });
+  if (problem !== undefined) {
+    throw lotError(problem, { sku, lotId });
+  }
+}
+
+/** What `checkLotNamed` throws for, as a value. */
+export function lotNamedProblem(
+  { lotTracked }: HeldItem,
+  { sku, lotId }: { readonly sku: string; readonly lotId: string },
+): LotProblem | undefined {
+  if (lotTracked && lotId === '') {
+    return { reason: 'LOT_REQUIRED', message: `${sku} is kept by lot, and none is named` };
+  }
+  if (!lotTracked && lotId !== '') {
+    return { reason: 'LOT_UNEXPECTED', message: `the lot ${lotId} is named, and ${sku} is not kept by lot` };
+  }
+  return undefined;
+}
+
+/**
+ * Makes the lots known that postings are about to name: their rows of `lots` and `lot_stock`, so that `post` finds them. Called
+ * once in a transaction, for all of its lots, after `lockStock`: the stock rows must be there and locked.
+ *
+ * @param unknown the reason to fail with for a lot that nobody knows and that comes without expiry: LOT_REQUIRED where units may
+ *   come in of new lots, LOT_NOT_FOUND where only known lots can be meant.
+ * @returns the lots in the order given, with their units at that location (zero when there are none yet): `freeOfLot` tells how many
+ *   may leave.
+ * @throws LOT_EXPIRY_MISMATCH, and `unknown`.
+ */
+export async function knowLots(
+  tx: Sql,
+  named: readonly NamedLot[],
+  unknown: 'LOT_REQUIRED' | 'LOT_NOT_FOUND',
+): Promise<Lot[]> {
+  const found = await claimLots(tx, named, unknown);
+  return found.map((lot, index) => {
+    if ('reason' in lot) {
+      throw lotError(lot, named[index]);
+    }
+    return lot;
+  });
+}
+
+/** What `knowLots` does, with what it throws for as a value in the lot's place: for who reports many slips at once. */
+export async function claimLots(
+  tx: Sql,
+  named: readonly NamedLot[],
+  unknown: 'LOT_REQUIRED' | 'LOT_NOT_FOUND',
+): Promise<(Lot | LotProblem)[]> {
+  if (named.length === 0) {
+    return [];
+  }
+  const expireTimes = named.map(({ expireTime }) => expireTime ?? null);
+  const skus = named.map(({ sku }) => sku);
+  const lotIds = named.map(({ lotId }) => lotId);
+  if (expireTimes.some((time) => time !== null)) {
+    // Apart from what follows, which must see what another transaction inserted first: two may bring the first units of a lot to two locations.
+    await tx.query({
+      name: 'lots_begin',
+      text: `
+        INSERT INTO lots (sku, lot_id, expire_time)
+        SELECT DISTINCT ON (sku, lot_id) sku, lot_id, expire_time
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[]) WITH ORDINALITY AS n(sku, lot_id, expire_time, number)
+        WHERE expire_time IS NOT NULL
+        ORDER BY sku, lot_id, number
+        ON CONFLICT DO NOTHING`,
+      values: [skus, lotIds, expireTimes],
+    });
+  }
+  const { rows } = await tx.query<LotRow>({
+    name: 'lots_know',
+    text: `
+      WITH named AS MATERIALIZED (
+        SELECT n.sku COLLATE "C" AS sku, n.location_id COLLATE "C" AS location_id, n.lot_id COLLATE "C" AS lot_id, n.number, l.expire_time
+        FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS n(sku, location_id, lot_id, number)
+        LEFT JOIN lots l ON l.sku = n.sku AND l.lot_id = n.lot_id
+      ), begun AS (
+        INSERT INTO lot_stock (sku, location_id, lot_id)
+        SELECT sku, location_id, lot_id FROM named WHERE expire_time IS NOT NULL
+        ON CONFLICT DO NOTHING
+      )
+      SELECT n.sku, n.location_id, n.lot_id, n.expire_time, n.expire_time <= now() AS expired, coalesce(x.on_hand, 0) AS on_hand,
+        coalesce(x.reserved, 0) AS reserved, coalesce(x.damaged, 0) AS damaged, coalesce(x.quality_control, 0) AS quality_control
+      FROM named n LEFT JOIN lot_stock x USING (sku, location_id, lot_id)
+      ORDER BY n.number`,
+    values: [skus, named.map(({ locationId }) => locationId), lotIds],
+  });
+  return rows.map((row, index) => {
+    // A left join: a lot that is not known has no expiry.
+    const known: Date | null = row.expire_time;
+    const { sku, lot_id: lotId } = row;
+    if (known === null) {
+      return unknown === 'LOT_NOT_FOUND'
+        ? { reason: unknown, message: `${sku} has no lot ${lotId}` }
+        : { reason: unknown, message: `the lot ${lotId} of ${sku} is new, and its expiry is missing` };
+    }
+    const given = expireTimes[index] ?? known;
+    return given.getTime() === known.getTime()
+      ? lotOf(row)
+      : { reason: 'LOT_EXPIRY_MISMATCH', message: `the lot ${lotId} of ${sku} expires at ${known.toISOString()}` };
+  });
+}
+
+function lotError(
+  { reason, message }: LotProblem,
+  named: { readonly sku: string; readonly lotId: string } | undefined,
+) {
+  return fail(reason, message, named === undefined ? {} : { sku: named.sku, lot_id: named.lotId });
 }
