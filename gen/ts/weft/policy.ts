@@ -352,7 +352,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:71
+  // proto/weft/inventory/v1/stock_service.proto:72
   'weft.inventory.v1.StockService/AdjustStock': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -362,7 +362,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:97
+  // proto/weft/inventory/v1/stock_service.proto:99
   'weft.inventory.v1.StockService/SetStock': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -372,7 +372,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:124
+  // proto/weft/inventory/v1/stock_service.proto:127
   'weft.inventory.v1.StockService/MoveStock': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -382,7 +382,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:156
+  // proto/weft/inventory/v1/stock_service.proto:159
   'weft.inventory.v1.StockService/ImportStock': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 30000, maxDurationMs: 600000 },
@@ -391,7 +391,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:175
+  // proto/weft/inventory/v1/stock_service.proto:178
   'weft.inventory.v1.StockService/GetStockImport': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -401,7 +401,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:193
+  // proto/weft/inventory/v1/stock_service.proto:196
   'weft.inventory.v1.StockService/ReconcileStock': {
     workload: 'inventory',
     deadlineMs: 10000,
@@ -411,7 +411,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:213
+  // proto/weft/inventory/v1/stock_service.proto:216
   'weft.inventory.v1.StockService/ListLedgerEntries': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -421,7 +421,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:236
+  // proto/weft/inventory/v1/stock_service.proto:239
   'weft.inventory.v1.StockService/WatchStockLevels': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 3600000 },

@@ -20,7 +20,9 @@ import { adjust } from './adjust.ts';
 import { importStock } from './import-stream.ts';
 import { listLedger } from './ledger.ts';
 import { levelMessage } from './level.ts';
+import { move } from './move.ts';
 import { FIRST_LEVEL, listLevels, readLevels } from './read.ts';
+import { set } from './set.ts';
 import { watchStockLevels } from './watch.ts';
 
 /** Makes the service on a database. */
@@ -57,12 +59,10 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
 
     importStock: (chunks) => importStock(pool, chunks, actor()),
 
-    setStock: () => {
-      throw fail('UNKNOWN_RPC');
-    },
-    moveStock: () => {
-      throw fail('UNKNOWN_RPC');
-    },
+    setStock: (request) => mutate(pool, StockService.method.setStock, request, (tx) => set(tx, request, actor())),
+
+    moveStock: (request) => mutate(pool, StockService.method.moveStock, request, (tx) => move(tx, request, actor())),
+
     getStockImport: () => {
       throw fail('UNKNOWN_RPC');
     },

@@ -110,7 +110,7 @@ export declare type StockLevel = Message<"weft.inventory.v1.StockLevel"> & {
   backordered: bigint;
 
   /**
-   * When available units fall to this many, the stream of stock levels says so. 0 means never.
+   * When no more than this many units are available any more, the stream of stock levels says so. 0 means never.
    *
    * @generated from field: int64 low_stock_threshold = 14;
    */
@@ -604,7 +604,7 @@ export declare type SetStockRequest = Message<"weft.inventory.v1.SetStockRequest
   onHand?: bigint | undefined;
 
   /**
-   * Units that are believed to be on hand (of the lot). Required with `on_hand`.
+   * Units that are believed to be on hand (of the lot). Given exactly when `on_hand` is.
    *
    * @generated from field: optional int64 expected_on_hand = 7;
    */
@@ -618,14 +618,15 @@ export declare type SetStockRequest = Message<"weft.inventory.v1.SetStockRequest
   safety?: bigint | undefined;
 
   /**
-   * Available units whose reaching from above is to be told as low stock; 0 for never. Absent leaves it as it is.
+   * When no more units than this are available, that is told as low stock: once, as it becomes so, also by this threshold's being set.
+   * 0 for never. Absent leaves it as it is.
    *
    * @generated from field: optional int64 low_stock_threshold = 9;
    */
   lowStockThreshold?: bigint | undefined;
 
   /**
-   * Why what is on hand is set; ignored when it is not.
+   * Why what is on hand is set: required when it is, else ignored.
    *
    * @generated from field: weft.inventory.v1.StockReason reason = 10;
    */
@@ -721,7 +722,7 @@ export declare type MoveStockRequest = Message<"weft.inventory.v1.MoveStockReque
   quantity: bigint;
 
   /**
-   * The lot, of items that are kept by lot; not from or to SAFETY, which is of no lot.
+   * The lot, of items that are kept by lot; not between AVAILABLE and SAFETY, which changes no lot.
    *
    * @generated from field: string lot_id = 7;
    */
@@ -1317,7 +1318,7 @@ export declare type WatchStockLevelsResponse = Message<"weft.inventory.v1.WatchS
     case: "bookmark";
   } | {
     /**
-     * The available units fell to the low-stock threshold: once, until they have risen above it and fall again.
+     * The available units fell to the low-stock threshold, or it was set above them: once, until they have risen above it and fall again.
      *
      * @generated from field: weft.inventory.v1.LowStock low_stock = 4;
      */
@@ -1604,10 +1605,11 @@ export declare const StockService: GenService<{
    * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
    * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
    * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
-   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
+   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot, or the units are on the way and so of no lot yet.
    * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
-   * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units are free in that state than are to be taken off.
-   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): more than 1,000,000,000,000 units would be on hand.
+   * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units are free in that state than are to be taken off. Promised
+   *   units are not, nor are units on the way that belong to a transfer.
+   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): more than 1,000,000,000,000 units would be on hand or on the way.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.StockService.AdjustStock
@@ -1625,10 +1627,11 @@ export declare const StockService: GenService<{
    * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
    * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
    * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
-   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
+   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot, or `on_hand` is not given.
    * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
    * - ABORTED (STOCK_CHANGED): other units are on hand than expected; the metadata has how many.
    * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units would be on hand than are promised or unavailable.
+   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): more than 1,000,000,000,000 units would be on hand, of all lots together.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.StockService.SetStock
@@ -1640,13 +1643,14 @@ export declare const StockService: GenService<{
   },
   /**
    * Moves units of one item at one location from one state to another: to quality control and back, to the damaged ones, into the stock
-   * as what was expected comes in. Repeating the same request returns the first response.
+   * as what was expected comes in. Units that leave INCOMING are booked as RECEIVED, others as MOVED; units of a transfer are received with
+   * ReceiveTransfer. Repeating the same request returns the first response.
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted.
    * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
    * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
    * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
-   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
+   * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot, or units go between AVAILABLE and SAFETY.
    * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
    * - INVALID_ARGUMENT (STOCK_MOVE_INVALID): both states are the same, or units are to become expected again.
    * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units are free in the state that they are to leave.

@@ -167,10 +167,12 @@ BEGIN
 END
 $$;
 
+-- A level becomes low as its units fall to the threshold or as the threshold is set above them; one that is low already stays silent.
 CREATE TRIGGER "stock_low" AFTER UPDATE ON "stock" FOR EACH ROW
     WHEN (NEW.low_stock_threshold > 0
         AND NEW.on_hand - NEW.reserved - NEW.damaged - NEW.quality_control - NEW.safety <= NEW.low_stock_threshold
-        AND OLD.on_hand - OLD.reserved - OLD.damaged - OLD.quality_control - OLD.safety > NEW.low_stock_threshold)
+        AND (OLD.low_stock_threshold = 0
+            OR OLD.on_hand - OLD.reserved - OLD.damaged - OLD.quality_control - OLD.safety > OLD.low_stock_threshold))
     EXECUTE FUNCTION "tell_low_stock"();
 
 -- Imports: how far each has come ------------------------------------------------------------------------------------------
