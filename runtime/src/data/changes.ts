@@ -60,7 +60,7 @@ const waking = new WeakMap<Pool, { again: boolean }>();
  * Wakes the readers of every process. Not part of the transaction that wrote: a NOTIFY makes transactions commit one after the
  * other, each with a disk write of its own. A wake that is lost costs a reader its poll interval.
  */
-function wake(pool: Pool): void {
+export function wake(pool: Pool): void {
   const state = waking.get(pool);
   if (state !== undefined) {
     state.again = true;

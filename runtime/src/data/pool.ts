@@ -63,6 +63,11 @@ export function openPool({ databaseUrl, workload, maxConnections = 8 }: PoolOpti
 const REPEATABLE: ReadonlySet<string> = new Set(['40001', '40P01']);
 const ATTEMPTS_MAX = 5;
 
+/** Whether what failed did nothing and may succeed when it is run again: the victim of a deadlock, say. */
+export function isRepeatable(error: unknown): boolean {
+  return REPEATABLE.has(codeOf(error)) || (error instanceof Error && REPEATABLE.has(codeOf(error.cause)));
+}
+
 /**
  * Runs `work` in a transaction of its own: committed when it resolves, rolled back when it throws or when the current call's
  * caller has left. It is run again when PostgreSQL chose it as the victim of a deadlock, so it must have no effects outside

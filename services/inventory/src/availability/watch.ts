@@ -3,7 +3,12 @@
  * the sweep tidies it, within a second or two.
  */
 
-import type { Availability, WatchAvailabilityRequest } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
+import { equals } from '@bufbuild/protobuf';
+import {
+  type Availability,
+  AvailabilitySchema,
+  type WatchAvailabilityRequest,
+} from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import type { Change } from '@weft/runtime/data/changes';
 import { changed, lasting } from '@weft/runtime/data/watching';
@@ -55,5 +60,5 @@ function concerned(skus: readonly string[], changes: readonly Change[]): readonl
 }
 
 function isSame(a: Availability | undefined, b: Availability): boolean {
-  return a?.known === b.known && a.sellableQuantity === b.sellableQuantity;
+  return a !== undefined && equals(AvailabilitySchema, a, b);
 }

@@ -11,7 +11,7 @@ import {
 } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
-import type { Plan } from './sourcing.ts';
+import type { StockPlan } from './plan.ts';
 
 /** Quantities come as text inside JSON, whose numbers cannot hold them. */
 type ReservationRow = {
@@ -21,7 +21,14 @@ type ReservationRow = {
   readonly reference: string;
   readonly create_time: Date;
   readonly update_time: Date;
-  readonly allocations: readonly [sku: string, locationId: string, quantity: string][];
+  readonly allocations: readonly [
+    sku: string,
+    locationId: string,
+    lotId: string,
+    quantity: string,
+    backordered: string,
+    committed: string,
+  ][];
   readonly shortages: readonly [sku: string, requested: string, available: string][];
 };
 
@@ -32,7 +39,8 @@ const STATE_NOW = 'CASE WHEN r.state = 1 AND r.expire_time <= now() THEN 5 ELSE 
 export function selectReservations(rest: string): string {
   return `
     SELECT r.reservation_id, ${STATE_NOW} AS state, r.expire_time, r.reference, r.create_time, r.update_time,
-      coalesce((SELECT json_agg(json_build_array(a.sku, a.location_id, a.quantity::text) ORDER BY a.sku, a.location_id)
+      coalesce((SELECT json_agg(json_build_array(a.sku, a.location_id, a.lot_id, a.quantity::text, a.backordered_quantity::text,
+          a.committed_quantity::text) ORDER BY a.sku, a.location_id, a.lot_id)
         FROM allocations a WHERE a.reservation_id = r.reservation_id), '[]') AS allocations,
       coalesce((SELECT json_agg(json_build_array(s.sku, s.requested_quantity::text, s.available_quantity::text) ORDER BY s.sku)
         FROM shortages s WHERE s.reservation_id = r.reservation_id), '[]') AS shortages
@@ -75,10 +83,13 @@ function reservationOf(row: ReservationRow): Reservation {
   return create(ReservationSchema, {
     reservationId: row.reservation_id,
     state: row.state,
-    allocations: row.allocations.map(([sku, locationId, quantity]) => ({
+    allocations: row.allocations.map(([sku, locationId, lotId, quantity, backordered, committed]) => ({
       sku,
       locationId,
+      lotId,
       quantity: BigInt(quantity),
+      backorderedQuantity: BigInt(backordered),
+      committedQuantity: BigInt(committed),
     })),
     shortages: row.shortages.map(([sku, requested, available]) => ({
       sku,
@@ -93,9 +104,12 @@ function reservationOf(row: ReservationRow): Reservation {
 }
 
 /** What a plan allocates and lacks, as the contract's messages have it. */
-export function planMessages({ allocations, shortages }: Plan) {
+export function planMessages({ allocations, shortages }: StockPlan) {
   return {
-    allocations: allocations.map((allocation) => ({ ...allocation })),
+    allocations: allocations.map(({ backordered, ...allocation }) => ({
+      ...allocation,
+      backorderedQuantity: backordered,
+    })),
     shortages: shortages.map(({ sku, requested, available }) => ({
       sku,
       requestedQuantity: requested,

@@ -7,7 +7,6 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import {
   CommitReservationResponseSchema,
   ConfirmReservationResponseSchema,
-  type CreateReservationResponse,
   ExtendReservationResponseSchema,
   ListReservationsRequestSchema,
   ReleaseReservationResponseSchema,
@@ -15,22 +14,19 @@ import {
   ReservationState,
 } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
-import { coalesce } from '@weft/runtime/data/coalesce';
 import { actor, mutate } from '@weft/runtime/data/mutation';
 import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
-import { transaction } from '@weft/runtime/data/pool';
-import { currentCall, detached } from '@weft/runtime/server/call';
+import { currentCall } from '@weft/runtime/server/call';
 import { principal } from '@weft/runtime/server/caller';
 import type { Database } from '../database.ts';
 import { wholeMs } from '../duration.ts';
-import { type ReservationCall, reserveOnce } from './batch.ts';
+import { commit } from './commit.ts';
+import { explainPlan, planDemand, skusOf } from './plan.ts';
 import { inState, planMessages, readReservation, readReservations, selectReservations } from './reservation.ts';
-import { planDemand, readMarketNow, skusOf } from './supply.ts';
-import { commit, confirm, extend, release } from './transitions.ts';
+import { reserver } from './reserve.ts';
+import { readMarketNow } from './supply.ts';
+import { confirm, extend, release } from './transitions.ts';
 import { watchReservations } from './watch.ts';
-
-/** Reservations that go to the database together, at most. Each has up to 100 lines. */
-const MAX_BATCH = 128;
 
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
@@ -39,15 +35,12 @@ const { method } = ReservationService;
 /** Makes the service on a database. */
 export function reservationService(database: Database, changefeed: Changefeed): ServiceImpl<typeof ReservationService> {
   const { pool, sql } = database;
-  // The transaction is everybody's, so no single caller's deadline or departure may end it.
-  const reserve = coalesce<ReservationCall, CreateReservationResponse>({
-    run: (calls) => detached(() => transaction(pool, (tx) => reserveOnce(tx, calls))),
-    maxBatch: MAX_BATCH,
-  });
+  const reserve = reserver(pool, sql);
   return {
     async planSourcing(request) {
       const market = await readMarketNow(sql, skusOf([request]));
-      const { allocations, shortages } = planMessages(planDemand(request, market));
+      const plan = planDemand(request, market);
+      const { allocations, shortages } = planMessages(plan);
       const countries = new Map(market.places.map(({ locationId, countryCode }) => [locationId, countryCode]));
       return {
         allocations: allocations.map((allocation) => ({
@@ -55,6 +48,7 @@ export function reservationService(database: Database, changefeed: Changefeed): 
           originCountryCode: countries.get(allocation.locationId) ?? '',
         })),
         shortages,
+        locations: explainPlan(request, market, plan),
       };
     },
 
@@ -83,7 +77,7 @@ export function reservationService(database: Database, changefeed: Changefeed): 
 
     commitReservation: (request) =>
       mutate(pool, method.commitReservation, request, async (tx) =>
-        create(CommitReservationResponseSchema, { reservation: await commit(tx, request.reservationId, actor()) }),
+        create(CommitReservationResponseSchema, { reservation: await commit(tx, request, actor()) }),
       ),
 
     async listReservations(request) {

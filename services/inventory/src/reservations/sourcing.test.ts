@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Line, planSourcing, type Strategy, type Supply } from './sourcing.ts';
+import { type Line, planSourcing, type Sources, type Strategy, type Supply } from './sourcing.ts';
 
 /** Stock as `{SKU: {location: units}}`. */
 function supply(stock: Record<string, Record<string, number>>): Supply {
@@ -13,10 +13,19 @@ function supply(stock: Record<string, Record<string, number>>): Supply {
 }
 
 /** A plan in few letters: `MUG@a:2`. */
-function plan(lines: Line[], stock: Supply, ranking: string[], strategy: Strategy = 'PRIORITY') {
-  const { allocations, shortages } = planSourcing(lines, stock, ranking, strategy);
+function plan(
+  lines: Line[],
+  stock: Supply,
+  ranking: string[],
+  strategy: Strategy = 'RANKED',
+  more: Partial<Sources> = {},
+) {
+  const { allocations, shortages } = planSourcing(lines, { supply: stock, ranking, ...more }, strategy);
   return {
-    allocations: allocations.map(({ sku, locationId, quantity }) => `${sku}@${locationId}:${quantity}`),
+    allocations: allocations.map(
+      ({ sku, locationId, quantity, backordered }) =>
+        `${sku}@${locationId}:${quantity}${backordered > 0n ? `(${backordered} later)` : ''}`,
+    ),
     shortages: shortages.map(({ sku, requested, available }) => `${sku}:${available}/${requested}`),
   };
 }
@@ -73,7 +82,7 @@ describe('fewest splits', () => {
       { sku: 'CUP', quantity: 3n },
     ];
     expect(plan(lines, stock, ['a', 'b'], 'FEWEST_SPLITS').allocations).toEqual(['CUP@b:3', 'MUG@b:1']);
-    expect(plan(lines, stock, ['a', 'b'], 'PRIORITY').allocations).toEqual(['CUP@b:3', 'MUG@a:1']);
+    expect(plan(lines, stock, ['a', 'b'], 'RANKED').allocations).toEqual(['CUP@b:3', 'MUG@a:1']);
   });
 
   test('takes the set that is asked first among those of one size', () => {
@@ -102,6 +111,112 @@ describe('fewest splits', () => {
   });
 });
 
+describe('lowest stock', () => {
+  test('uses remnants up first, and asks by rank where equal units are left', () => {
+    const stock = supply({ MUG: { a: 9, b: 2, c: 2, d: 0 } });
+    expect(plan([{ sku: 'MUG', quantity: 3n }], stock, ['a', 'c', 'b', 'd'], 'LOWEST_STOCK').allocations).toEqual([
+      'MUG@b:1',
+      'MUG@c:2',
+    ]);
+  });
+});
+
+describe('kits', () => {
+  const recipes = new Map([
+    [
+      'SET',
+      [
+        { sku: 'CUP', quantity: 1n },
+        { sku: 'MUG', quantity: 2n },
+      ],
+    ],
+  ]);
+
+  test('are as many as the scarcest component allows, from any locations', () => {
+    const stock = supply({ MUG: { a: 3, b: 2 }, CUP: { b: 9 } });
+    expect(plan([{ sku: 'SET', quantity: 3n }], stock, ['a', 'b'], 'RANKED', { recipes })).toEqual({
+      allocations: ['CUP@b:2', 'MUG@a:3', 'MUG@b:1'],
+      shortages: ['SET:2/3'],
+    });
+  });
+
+  test('of one location come from there alone', () => {
+    const stock = supply({ MUG: { a: 3, b: 2 }, CUP: { a: 1, b: 9 } });
+    expect(plan([{ sku: 'SET', quantity: 2n, locationId: 'a' }], stock, ['a', 'b'], 'RANKED', { recipes })).toEqual({
+      allocations: ['CUP@a:1', 'MUG@a:2'],
+      shortages: ['SET:1/2'],
+    });
+  });
+
+  test('and their components for themselves share the same units', () => {
+    const stock = supply({ MUG: { a: 4 }, CUP: { a: 4 } });
+    const lines = [
+      { sku: 'MUG', quantity: 1n },
+      { sku: 'SET', quantity: 2n },
+    ];
+    expect(plan(lines, stock, ['a'], 'RANKED', { recipes })).toEqual({
+      allocations: ['CUP@a:1', 'MUG@a:3'],
+      shortages: ['SET:1/2'],
+    });
+  });
+
+  test('come from as few locations as their components allow', () => {
+    const stock = supply({ MUG: { a: 2, b: 2, c: 2 }, CUP: { c: 1, b: 0 } });
+    expect(
+      plan([{ sku: 'SET', quantity: 1n }], stock, ['a', 'b', 'c'], 'FEWEST_SPLITS', { recipes }).allocations,
+    ).toEqual(['CUP@c:1', 'MUG@c:2']);
+  });
+});
+
+describe('promises', () => {
+  const promisable = new Map([['MUG', 3n]]);
+
+  test('begin where the stock ends, at the location that is asked first', () => {
+    const stock = supply({ MUG: { a: 1, b: 1 } });
+    expect(plan([{ sku: 'MUG', quantity: 4n }], stock, ['b', 'a'], 'RANKED', { promisable })).toEqual({
+      allocations: ['MUG@a:1', 'MUG@b:3(2 later)'],
+      shortages: [],
+    });
+  });
+
+  test('end at their limit, over all lines', () => {
+    const lines = [
+      { sku: 'MUG', quantity: 3n, locationId: 'a' },
+      { sku: 'MUG', quantity: 2n },
+    ];
+    expect(plan(lines, supply({ MUG: { a: 1 } }), ['a'], 'RANKED', { promisable })).toEqual({
+      allocations: ['MUG@a:4(3 later)'],
+      shortages: ['MUG:4/5'],
+    });
+  });
+
+  test('are not made for a location that does not serve the destination', () => {
+    expect(plan([{ sku: 'MUG', quantity: 1n, locationId: 'z' }], supply({}), ['a'], 'RANKED', { promisable })).toEqual({
+      allocations: [],
+      shortages: ['MUG:0/1'],
+    });
+  });
+
+  test('complete a kit whose other components are in stock', () => {
+    const recipes = new Map([
+      [
+        'SET',
+        [
+          { sku: 'CUP', quantity: 1n },
+          { sku: 'MUG', quantity: 2n },
+        ],
+      ],
+    ]);
+    const more = { recipes, promisable };
+    expect(
+      plan([{ sku: 'SET', quantity: 9n }], supply({ MUG: { a: 1 }, CUP: { a: 5 } }), ['a'], 'RANKED', more),
+    ).toEqual({
+      allocations: ['CUP@a:2', 'MUG@a:4(3 later)'],
+      shortages: ['SET:2/9'],
+    });
+  });
+});
+
 const arbitraryCase = fc.record({
   stock: fc.dictionary(
     fc.constantFrom('A', 'B', 'C'),
@@ -123,14 +238,14 @@ const arbitraryCase = fc.record({
   ),
 });
 
-test.each(['PRIORITY', 'FEWEST_SPLITS'] as const)(
+test.each(['RANKED', 'FEWEST_SPLITS', 'LOWEST_STOCK'] as const)(
   '%s: units are conserved, nothing is taken twice, no one is short needlessly',
   (strategy) => {
     fc.assert(
       fc.property(arbitraryCase, ({ stock, lines }) => {
         const supplied = supply(stock);
         const ranking = ['z', 'x', 'w', 'y'];
-        const { allocations, shortages } = planSourcing(lines, supplied, ranking, strategy);
+        const { allocations, shortages } = planSourcing(lines, { supply: supplied, ranking }, strategy);
         for (const sku of new Set(lines.map((line) => line.sku))) {
           const mine = lines.filter((line) => line.sku === sku);
           const requested = mine.reduce((sum, line) => sum + line.quantity, 0n);
@@ -154,9 +269,11 @@ test('fewest splits never uses more locations than priority does', () => {
     fc.property(arbitraryCase, ({ stock, lines }) => {
       const used = (strategy: Strategy) =>
         new Set(
-          planSourcing(lines, supply(stock), ['z', 'x', 'w', 'y'], strategy).allocations.map((one) => one.locationId),
+          planSourcing(lines, { supply: supply(stock), ranking: ['z', 'x', 'w', 'y'] }, strategy).allocations.map(
+            (one) => one.locationId,
+          ),
         ).size;
-      expect(used('FEWEST_SPLITS')).toBeLessThanOrEqual(used('PRIORITY'));
+      expect(used('FEWEST_SPLITS')).toBeLessThanOrEqual(used('RANKED'));
     }),
   );
 });

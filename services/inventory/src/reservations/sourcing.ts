@@ -3,74 +3,104 @@
  * under lock, so that the plan a client saw and the reservation it gets come from the same rule.
  */
 
-/** How locations are chosen for lines that name none. */
-export type Strategy = 'PRIORITY' | 'FEWEST_SPLITS';
+import { fewestLocations } from './fewest-locations.ts';
+import { add, addAt, compareText, smaller, sum, sumOver, type Units } from './units.ts';
+
+/** How locations are chosen for lines that name none: as they are ranked, as few as possible, or remnants first. */
+export type Strategy = 'RANKED' | 'FEWEST_SPLITS' | 'LOWEST_STOCK';
 
 /** Units wanted of one item, from one location or (without) from any. */
 export type Line = { readonly sku: string; readonly quantity: bigint; readonly locationId?: string };
 
-/** Units of one item at one location. */
-export type Allocation = { readonly sku: string; readonly locationId: string; readonly quantity: bigint };
+/** Units of another item that one unit of a kit consists of. */
+export type Component = { readonly sku: string; readonly quantity: bigint };
+
+/** Units of one item at one location; `backordered` of them are promised beyond what is there. */
+export type Allocation = {
+  readonly sku: string;
+  readonly locationId: string;
+  readonly quantity: bigint;
+  readonly backordered: bigint;
+};
 
 /** Units wanted, over all lines of an item, and how many of them could be had. */
 export type Shortage = { readonly sku: string; readonly requested: bigint; readonly available: bigint };
 
-/** Allocations sorted by SKU, then location; shortages sorted by SKU. */
+/** Allocations sorted by SKU, then location; shortages sorted by SKU. A kit is allocated as its components, and short as itself. */
 export type Plan = { readonly allocations: readonly Allocation[]; readonly shortages: readonly Shortage[] };
 
 /**
- * Units that can be sold, by SKU and then by location. Locations stand in the order in which they are to be asked; those that
- * do not serve the destination are absent. Quantities below zero count as zero.
+ * Units that can be sold, by SKU and then by location. Locations that do not serve the destination are absent. Quantities
+ * below zero count as zero.
  */
 export type Supply = ReadonlyMap<string, ReadonlyMap<string, bigint>>;
 
-/** Demand of one SKU, added up. */
-type Demand = { named: Map<string, bigint>; anywhere: bigint };
+/** What there is to plan from. */
+export type Sources = {
+  readonly supply: Supply;
+  /** Every location that may be asked, the first to be asked first. */
+  readonly ranking: readonly string[];
+  /** What kits consist of, down to what is kept in stock, each component once. */
+  readonly recipes?: ReadonlyMap<string, readonly Component[]>;
+  /** Units that may be promised beyond the supply, by SKU. */
+  readonly promisable?: ReadonlyMap<string, bigint>;
+};
 
-/** Sets of locations tried for FEWEST_SPLITS before the greedy choice is taken: all sets of up to 11 locations. */
-const MAX_SETS_TRIED = 2_048;
+/** Demand of one SKU, added up: what is requested, and what of it is not served yet, at locations that lines name and anywhere. */
+type Demand = { requested: bigint; readonly named: Map<string, bigint>; anywhere: bigint };
+
+/** A plan in the making. */
+type Draft = {
+  readonly sources: Sources;
+  readonly strategy: Strategy;
+  /** What is left of the supply. */
+  readonly left: Units;
+  readonly taken: Units;
+  readonly promised: Units;
+  /** What is left to promise. */
+  readonly promisable: Map<string, bigint>;
+};
 
 /**
- * Plans the lines. Units that the supply lacks are shortages; what there is is allocated all the same, and the caller decides
- * what a partial plan is worth.
- *
- * @param ranking every location that may be asked, the first to be asked first.
+ * Plans the lines. Units that neither the supply nor a promise covers are shortages; what there is is allocated all the same, and
+ * the caller decides what a partial plan is worth. Of a kit only whole ones are allocated.
  */
-export function planSourcing(
-  lines: readonly Line[],
-  supply: Supply,
-  ranking: readonly string[],
-  strategy: Strategy,
-): Plan {
+export function planSourcing(lines: readonly Line[], sources: Sources, strategy: Strategy): Plan {
   const demands = addUp(lines);
-  const left = new Map<string, Map<string, bigint>>();
-  const taken = new Map<string, Map<string, bigint>>();
-  for (const sku of demands.keys()) {
-    left.set(sku, new Map(supply.get(sku)));
-    taken.set(sku, new Map());
-  }
-  // Lines that name their location have no choice, so they come first; the others share what is left.
+  const draft: Draft = {
+    sources,
+    strategy,
+    left: new Map([...sources.supply].map(([sku, levels]) => [sku, new Map(levels)])),
+    taken: new Map(),
+    promised: new Map(),
+    promisable: new Map(sources.promisable),
+  };
+  // Lines that name their location have no choice, so they come first; the others share what is left. Promises come last: what is
+  // in stock is given away before anybody has to wait.
   for (const [sku, { named }] of demands) {
     for (const [locationId, quantity] of named) {
-      take(sku, locationId, quantity, left, taken);
+      named.set(locationId, quantity - serve(draft, sku, quantity, [locationId]));
     }
   }
-  const chosen = strategy === 'FEWEST_SPLITS' ? fewestLocations(demands, left, taken, ranking) : ranking;
-  for (const [sku, { anywhere }] of demands) {
-    let wanted = anywhere;
-    for (const locationId of chosen) {
-      wanted -= take(sku, locationId, wanted, left, taken);
+  const chosen = strategy === 'FEWEST_SPLITS' ? fewest(draft, demands) : sources.ranking;
+  for (const [sku, demand] of demands) {
+    demand.anywhere -= serve(draft, sku, demand.anywhere, chosen);
+  }
+  if (draft.promisable.size > 0) {
+    for (const [sku, demand] of demands) {
+      promiseRest(draft, sku, demand);
     }
   }
-  return { allocations: allocationsOf(taken), shortages: shortagesOf(demands, taken) };
+  return { allocations: allocationsOf(draft), shortages: shortagesOf(demands) };
 }
 
 /** Sums demand by SKU: two lines of one item are one demand (medusa#16502). */
 function addUp(lines: readonly Line[]): Map<string, Demand> {
   const demands = new Map<string, Demand>();
   for (const { sku, quantity, locationId } of lines) {
-    const demand = demands.get(sku) ?? { named: new Map<string, bigint>(), anywhere: 0n };
+    const demand = demands.get(sku) ?? { requested: 0n, named: new Map<string, bigint>(), anywhere: 0n };
     demands.set(sku, demand);
+    demand.requested += quantity;
     if (locationId === undefined) {
       demand.anywhere += quantity;
     } else {
@@ -80,142 +110,132 @@ function addUp(lines: readonly Line[]): Map<string, Demand> {
   return demands;
 }
 
-type Ledger = Map<string, Map<string, bigint>>;
+/** What one unit of a SKU takes from the stock. */
+function recipeOf({ recipes }: Sources, sku: string): readonly Component[] {
+  return recipes?.get(sku) ?? [{ sku, quantity: 1n }];
+}
 
-/** Moves up to `wanted` units from what is left to what is taken; says how many. */
-function take(sku: string, locationId: string, wanted: bigint, left: Ledger, taken: Ledger): bigint {
-  const available = left.get(sku)?.get(locationId) ?? 0n;
-  const units = available < wanted ? available : wanted;
-  if (units <= 0n) {
-    return 0n;
+/** Serves up to `wanted` units, or whole kits, from what is left at these locations; gives how many. */
+function serve(draft: Draft, sku: string, wanted: bigint, locations: readonly string[]): bigint {
+  const recipe = recipeOf(draft.sources, sku);
+  const units = whole(wanted, recipe, (component) => sumOver(locations, draft.left.get(component)));
+  for (const component of units > 0n ? recipe : []) {
+    takeFrom(draft, component.sku, units * component.quantity, locations);
   }
-  left.get(sku)?.set(locationId, available - units);
-  const bySku = taken.get(sku);
-  bySku?.set(locationId, (bySku.get(locationId) ?? 0n) + units);
   return units;
 }
 
-/**
- * The smallest set of locations that serves as much as all of them together would, the set that is asked first among those
- * of one size. Locations that named lines use already cost nothing more and are always part of it.
- */
-function fewestLocations(
-  demands: ReadonlyMap<string, Demand>,
-  left: Ledger,
-  taken: Ledger,
-  ranking: readonly string[],
-): readonly string[] {
+/** How many whole ones the scarcest component allows. */
+function whole(wanted: bigint, recipe: readonly Component[], there: (sku: string) => bigint): bigint {
+  return recipe.reduce((units, { sku, quantity }) => smaller(units, there(sku) / quantity), wanted);
+}
+
+/** Takes units from locations in their order; gives how many were there. */
+function takeFrom(draft: Draft, sku: string, wanted: bigint, locations: readonly string[]): bigint {
+  const levels = draft.left.get(sku);
+  if (levels === undefined) {
+    return 0n;
+  }
+  let missing = wanted;
+  for (const locationId of draft.strategy === 'LOWEST_STOCK' ? lowestFirst(locations, levels) : locations) {
+    const there = levels.get(locationId) ?? 0n;
+    const units = smaller(missing, there);
+    if (units > 0n) {
+      levels.set(locationId, there - units);
+      addAt(draft.taken, sku, locationId, units);
+      missing -= units;
+    }
+    if (missing === 0n) {
+      break;
+    }
+  }
+  return wanted - missing;
+}
+
+/** The order is stable: where equal units are left, the one that is ranked first stays first. */
+function lowestFirst(locations: readonly string[], levels: ReadonlyMap<string, bigint>): string[] {
+  const unitsAt = (id: string) => levels.get(id) ?? 0n;
+  return locations
+    .filter((id) => unitsAt(id) > 0n)
+    .sort((a, b) => (unitsAt(a) < unitsAt(b) ? -1 : unitsAt(a) > unitsAt(b) ? 1 : 0));
+}
+
+/** Promises what a demand lacks, where its lines say or at the location that is ranked first. */
+function promiseRest(draft: Draft, sku: string, demand: Demand): void {
+  const { ranking } = draft.sources;
+  for (const [locationId, missing] of demand.named) {
+    if (ranking.includes(locationId)) {
+      demand.named.set(locationId, missing - promise(draft, sku, missing, locationId, [locationId]));
+    }
+  }
+  const [first] = ranking;
+  if (first !== undefined) {
+    demand.anywhere -= promise(draft, sku, demand.anywhere, first, ranking);
+  }
+}
+
+/** Promises units, or whole kits whose components are partly in stock; gives how many. */
+function promise(draft: Draft, sku: string, wanted: bigint, locationId: string, locations: readonly string[]): bigint {
+  const recipe = recipeOf(draft.sources, sku);
+  const there = (component: string) =>
+    sumOver(locations, draft.left.get(component)) + (draft.promisable.get(component) ?? 0n);
+  const units = whole(wanted, recipe, there);
+  for (const component of units > 0n ? recipe : []) {
+    const needed = units * component.quantity;
+    const rest = needed - takeFrom(draft, component.sku, needed, locations);
+    if (rest > 0n) {
+      add(draft.promisable, component.sku, -rest);
+      addAt(draft.promised, component.sku, locationId, rest);
+    }
+  }
+  return units;
+}
+
+/** The fewest locations that serve as much of the demands as all of them would. */
+function fewest(draft: Draft, demands: ReadonlyMap<string, Demand>): readonly string[] {
+  const { ranking } = draft.sources;
+  const totals = new Map([...draft.left].map(([sku, levels]) => [sku, sumOver(ranking, levels)]));
   const goals = new Map<string, bigint>();
   for (const [sku, { anywhere }] of demands) {
-    const total = sumOver(ranking, left.get(sku));
-    const goal = smaller(anywhere, total);
-    if (goal > 0n) {
-      goals.set(sku, goal);
+    const recipe = recipeOf(draft.sources, sku);
+    const units = whole(anywhere, recipe, (component) => totals.get(component) ?? 0n);
+    for (const component of units > 0n ? recipe : []) {
+      add(goals, component.sku, units * component.quantity);
+      add(totals, component.sku, -units * component.quantity);
     }
   }
-  const used = new Set([...taken.values()].flatMap((byLocation) => [...byLocation.keys()]));
-  const free = ranking.filter((id) => used.has(id));
-  const candidates = ranking.filter(
-    (id) => !used.has(id) && [...goals.keys()].some((sku) => (left.get(sku)?.get(id) ?? 0n) > 0n),
-  );
-  const serves = (set: readonly string[]) =>
-    [...goals].every(([sku, goal]) => sumOver(free, left.get(sku)) + sumOver(set, left.get(sku)) >= goal);
-
-  let tried = 0;
-  for (let size = 0; size <= candidates.length; size += 1) {
-    for (const set of combinations(candidates, size)) {
-      if (serves(set)) {
-        return inOrder(ranking, [...free, ...set]);
-      }
-      tried += 1;
-      if (tried === MAX_SETS_TRIED) {
-        return inOrder(ranking, [...free, ...greedySet(candidates, free, goals, left)]);
-      }
-    }
-  }
-  return ranking;
+  const used = new Set([...draft.taken.values()].flatMap((levels) => [...levels.keys()]));
+  return fewestLocations(goals, draft.left, used, ranking);
 }
 
-/** Adds, until the goals are met, the location that brings most of what is still missing; the earlier one of equals. */
-function greedySet(
-  candidates: readonly string[],
-  free: readonly string[],
-  goals: ReadonlyMap<string, bigint>,
-  left: Ledger,
-): string[] {
-  const missing = new Map([...goals].map(([sku, goal]) => [sku, goal - sumOver(free, left.get(sku))]));
-  const brings = (id: string) =>
-    [...missing].reduce((sum, [sku, units]) => sum + smaller(units, left.get(sku)?.get(id) ?? 0n), 0n);
-  const set: string[] = [];
-  const remaining = new Set(candidates);
-  while (remaining.size > 0 && [...missing.values()].some((units) => units > 0n)) {
-    let best = '';
-    let most = -1n;
-    for (const id of remaining) {
-      const units = brings(id);
-      if (units > most) {
-        [best, most] = [id, units];
+function allocationsOf({ taken, promised }: Draft): Allocation[] {
+  const merged = new Map<string, Allocation>();
+  for (const [units, isPromise] of [
+    [taken, false],
+    [promised, true],
+  ] as const) {
+    for (const [sku, levels] of units) {
+      for (const [locationId, quantity] of levels) {
+        const key = `${sku} ${locationId}`;
+        const before = merged.get(key) ?? { sku, locationId, quantity: 0n, backordered: 0n };
+        merged.set(key, {
+          ...before,
+          quantity: before.quantity + quantity,
+          backordered: before.backordered + (isPromise ? quantity : 0n),
+        });
       }
     }
-    for (const [sku, units] of missing) {
-      missing.set(sku, units - smaller(units, left.get(sku)?.get(best) ?? 0n));
-    }
-    remaining.delete(best);
-    set.push(best);
   }
-  return set;
+  return [...merged.values()].sort((a, b) => compareText(a.sku, b.sku) || compareText(a.locationId, b.locationId));
 }
 
-/** All ways to choose `size` of the candidates, earlier candidates first. */
-function* combinations(candidates: readonly string[], size: number, from = 0): Generator<string[]> {
-  if (size === 0) {
-    yield [];
-    return;
-  }
-  for (let at = from; at <= candidates.length - size; at += 1) {
-    const first = candidates[at] ?? '';
-    for (const rest of combinations(candidates, size - 1, at + 1)) {
-      yield [first, ...rest];
-    }
-  }
-}
-
-function sumOver(locations: readonly string[], bySku: ReadonlyMap<string, bigint> | undefined): bigint {
-  return locations.reduce((sum, id) => sum + larger(bySku?.get(id) ?? 0n, 0n), 0n);
-}
-
-function inOrder(ranking: readonly string[], set: readonly string[]): string[] {
-  return ranking.filter((id) => set.includes(id));
-}
-
-/** The smaller of what is missing and what is there, never below zero. */
-function smaller(missing: bigint, there: bigint): bigint {
-  return larger(missing < there ? missing : there, 0n);
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function allocationsOf(taken: Ledger): Allocation[] {
-  return [...taken]
-    .flatMap(([sku, byLocation]) => [...byLocation].map(([locationId, quantity]) => ({ sku, locationId, quantity })))
-    .sort((a, b) => compareText(a.sku, b.sku) || compareText(a.locationId, b.locationId));
-}
-
-function shortagesOf(demands: ReadonlyMap<string, Demand>, taken: Ledger): Shortage[] {
+function shortagesOf(demands: ReadonlyMap<string, Demand>): Shortage[] {
   const shortages: Shortage[] = [];
-  for (const [sku, { named, anywhere }] of demands) {
-    const requested = [...named.values()].reduce((sum, units) => sum + units, anywhere);
-    const available = [...(taken.get(sku)?.values() ?? [])].reduce((sum, units) => sum + units, 0n);
-    if (available < requested) {
-      shortages.push({ sku, requested, available });
+  for (const [sku, { requested, named, anywhere }] of demands) {
+    const missing = sum(named.values()) + anywhere;
+    if (missing > 0n) {
+      shortages.push({ sku, requested, available: requested - missing });
     }
   }
   return shortages.sort((a, b) => compareText(a.sku, b.sku));
-}
-
-/** Order by code unit, as the database's "C" collation has it for these ASCII names. */
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,15 +1,13 @@
 /**
- * What becomes of a reservation: extended, confirmed, released, committed. Each is one guarded UPDATE on the reservation's row,
+ * What becomes of a reservation: extended, confirmed, released. Each is one guarded UPDATE on the reservation's row,
  * so that of two that race, one finds the state it needs and the other does not.
  */
 
 import { type Reservation, ReservationState } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
-import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import { reservationChange } from '../changes.ts';
-import { post } from '../stock/ledger.ts';
 import { giveBack, lockStock } from '../stock/lock.ts';
 import { readReservation } from './reservation.ts';
 
@@ -80,56 +78,8 @@ export async function release(tx: Sql, reservationId: string): Promise<Reservati
   return reservation;
 }
 
-/**
- * Books the goods of a confirmed reservation out of the stock.
- *
- * @throws RESERVATION_NOT_FOUND, RESERVATION_STATE
- */
-export async function commit(tx: Sql, reservationId: string, actor: string): Promise<Reservation> {
-  await lockStockOf(tx, reservationId);
-  const moved = await move(tx, {
-    name: 'reservation_commit',
-    text: `
-      UPDATE reservations SET state = 3, update_time = now()
-      WHERE reservation_id = $1 AND state = 2
-      RETURNING reservation_id`,
-    values: [reservationId],
-  });
-  const reservation = await readReservation(tx, reservationId);
-  if (!moved) {
-    throw refusal(reservation, 'committed');
-  }
-  await ship(tx, reservationId, actor);
-  return reservation;
-}
-
-/** Takes the units off what is on hand and off what is reserved. */
-async function ship(tx: Sql, reservationId: string, actor: string): Promise<void> {
-  const { rows } = await tx.query<{ sku: string; location_id: string; lot_id: string; quantity: bigint }>({
-    name: 'allocations_ship',
-    text: `
-      WITH left_now AS MATERIALIZED (
-        SELECT reservation_id, sku, location_id, lot_id, quantity - committed_quantity AS quantity
-        FROM allocations WHERE reservation_id = $1 AND quantity > committed_quantity
-      )
-      UPDATE allocations a SET committed_quantity = a.committed_quantity + n.quantity
-      FROM left_now n
-      WHERE a.reservation_id = n.reservation_id AND a.sku = n.sku AND a.location_id = n.location_id AND a.lot_id = n.lot_id
-      RETURNING a.sku, a.location_id, a.lot_id, n.quantity`,
-    values: [reservationId],
-  });
-  const postings = rows.map((row) => ({
-    sku: row.sku,
-    locationId: row.location_id,
-    lotId: row.lot_id,
-    onHand: -row.quantity,
-    reserved: -row.quantity,
-  }));
-  await post(tx, postings, { reason: StockReason.SHIPPED, source: reservationId, actor });
-}
-
 /** Locks, in order, the stock that a reservation holds. What it holds never changes, so it may be read beforehand. */
-async function lockStockOf(tx: Sql, reservationId: string): Promise<void> {
+export async function lockStockOf(tx: Sql, reservationId: string): Promise<void> {
   const { rows } = await tx.query<{ sku: string }>({
     name: 'allocation_skus',
     text: 'SELECT DISTINCT sku FROM allocations WHERE reservation_id = $1',
@@ -140,7 +90,7 @@ async function lockStockOf(tx: Sql, reservationId: string): Promise<void> {
 }
 
 /** Runs a guarded UPDATE of one reservation; says whether it found the state it needs. */
-async function move(
+export async function move(
   tx: Sql,
   statement: { name: string; text: string; values: [reservationId: string, ...unknown[]] },
 ): Promise<boolean> {
@@ -152,7 +102,8 @@ async function move(
   return true;
 }
 
-function refusal({ reservationId, state }: Reservation, wish: string) {
+/** The error for a reservation that is in the wrong state for a wish. */
+export function refusal({ reservationId, state }: Reservation, wish: string) {
   const name = ReservationState[state];
   const metadata = { reservation_id: reservationId, state: name };
   return state === ReservationState.EXPIRED && wish !== 'committed'

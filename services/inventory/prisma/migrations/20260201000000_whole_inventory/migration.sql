@@ -121,7 +121,8 @@ CREATE INDEX "allocations_backordered" ON "allocations" ("sku", "location_id", "
 
 -- Stock as it is at this instant: holds that ran out still count in stock.reserved, because no sweep or caller has tidied them
 -- yet, and free units of lots that have expired still count as on hand; here neither counts. All reading goes through this view;
--- writers tidy first (src/stock/lock.ts).
+-- writers tidy first (src/stock/lock.ts). Lots are looked up level by level: there may be a million that expired long ago. They come as JSON,
+-- quantities as text, the first to expire first (src/stock/lots.ts); who does not select them does not pay for it.
 CREATE VIEW "stock_now" AS
 SELECT
     s."sku",
@@ -130,13 +131,14 @@ SELECT
     s."reserved" - coalesce(d."quantity", 0)::bigint AS "reserved",
     s."damaged",
     s."quality_control",
-    coalesce(e."quantity", 0)::bigint AS "expired",
-    s."unavailable" + coalesce(e."quantity", 0)::bigint AS "unavailable",
+    coalesce(e."expired", 0)::bigint AS "expired",
+    s."unavailable" + coalesce(e."expired", 0)::bigint AS "unavailable",
     s."safety",
     s."incoming",
     s."backordered" - coalesce(d."backordered", 0)::bigint AS "backordered",
     s."low_stock_threshold",
-    s."update_time"
+    s."update_time",
+    e."lots"
 FROM "stock" s
 LEFT JOIN (
     SELECT a."sku", a."location_id", sum(a."quantity") AS "quantity", sum(a."backordered_quantity") AS "backordered"
@@ -145,13 +147,24 @@ LEFT JOIN (
     WHERE r."state" = 1 AND r."expire_time" <= now()
     GROUP BY a."sku", a."location_id"
 ) d ON d."sku" = s."sku" AND d."location_id" = s."location_id"
-LEFT JOIN (
-    SELECT x."sku", x."location_id", sum(x."on_hand" - x."reserved" - x."damaged" - x."quality_control") AS "quantity"
-    FROM "lots" l
-    JOIN "lot_stock" x ON x."sku" = l."sku" AND x."lot_id" = l."lot_id"
-    WHERE l."expire_time" <= now()
-    GROUP BY x."sku", x."location_id"
-) e ON e."sku" = s."sku" AND e."location_id" = s."location_id";
+LEFT JOIN LATERAL (
+    SELECT
+        sum(x."on_hand" - x."reserved" - x."damaged" - x."quality_control" + coalesce(o."quantity", 0))
+            FILTER (WHERE l."expire_time" <= now()) AS "expired",
+        json_agg(json_build_array(x."lot_id", (extract(epoch FROM l."expire_time") * 1000)::bigint, l."expire_time" <= now(), x."on_hand"::text,
+            (x."reserved" - coalesce(o."quantity", 0))::text, x."damaged"::text, x."quality_control"::text)
+            ORDER BY l."expire_time", x."lot_id") AS "lots"
+    FROM "lot_stock" x
+    JOIN "lots" l ON l."sku" = x."sku" AND l."lot_id" = x."lot_id"
+    LEFT JOIN LATERAL (
+        SELECT sum(a."quantity") AS "quantity"
+        FROM "reservations" r
+        JOIN "allocations" a ON a."reservation_id" = r."reservation_id"
+        WHERE r."state" = 1 AND r."expire_time" <= now()
+            AND a."sku" = x."sku" AND a."location_id" = x."location_id" AND a."lot_id" = x."lot_id"
+    ) o ON true
+    WHERE x."sku" = s."sku" AND x."location_id" = s."location_id" AND x."on_hand" > 0
+) e ON true;
 
 -- Low stock: told once for each crossing, by the one who crosses, in the transaction that does, whoever writes ----------------
 
@@ -263,3 +276,110 @@ CREATE TABLE "count_lines" (
     CONSTRAINT "count_lines_counted_not_negative" CHECK ("counted_quantity" >= 0),
     CONSTRAINT "count_lines_count_id_fkey" FOREIGN KEY ("count_id") REFERENCES "counts" ("count_id") ON DELETE CASCADE ON UPDATE RESTRICT
 );
+
+-- Reservations that were planned ahead (src/reservations/planned.ts) ------------------------------------------------------------
+
+-- Books reservations that were planned on what stock was seen a moment ago, if it still is there: the whole of CreateReservation for a
+-- batch of callers, in one statement and one commit. Stock rows are locked in the one order of src/stock/lock.ts; what is
+-- available is read once they are locked; callers are served in the order of the batch, each wholly or not at all. It knows of no
+-- strategy, kit, lot or backorder: who needs those, or is refused here, is planned anew under lock (src/reservations/locked.ts).
+--
+-- Arrays that begin with `call_` have one entry for each caller, those with `level_` one for each stock row concerned, sorted; those with
+-- `allocation_` name both by their number, from 1.
+--
+-- Gives one row: when it was; the numbers of callers who are refused, of whom nothing remains; and the numbers of callers whose
+-- request came before, with what was stored then.
+CREATE FUNCTION "reserve_planned"(
+    "rpc_name" TEXT, "call_principal" TEXT[], "call_request_id" UUID[], "call_hash" BYTEA[], "call_response" BYTEA[],
+    "call_id" UUID[], "call_ttl_ms" BIGINT[], "call_reference" TEXT[], "call_country" TEXT[],
+    "level_sku" TEXT[], "level_location_id" TEXT[],
+    "allocation_call" INTEGER[], "allocation_level" INTEGER[], "allocation_quantity" BIGINT[],
+    OUT "create_time" TIMESTAMPTZ, OUT "refused" INTEGER[],
+    OUT "known" INTEGER[], OUT "known_hash" BYTEA[], OUT "known_response" BYTEA[], OUT "known_time" TIMESTAMPTZ[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    claimed TEXT[];
+    fresh BOOLEAN[];
+    free BIGINT[];
+    served TEXT[];
+BEGIN
+    -- Rounded as the columns round it: a parameter keeps no precision.
+    create_time := now()::timestamptz(3);
+
+    -- A duplicate whose first is under way waits for it here, before it holds anything.
+    WITH mine AS (
+        INSERT INTO idempotency_keys (rpc, principal, request_id, request_hash, response)
+        SELECT rpc_name, k.principal, k.request_id, k.hash, k.response
+        FROM unnest(call_principal, call_request_id, call_hash, call_response) AS k(principal, request_id, hash, response)
+        ORDER BY k.principal COLLATE "C", k.request_id
+        ON CONFLICT DO NOTHING
+        RETURNING principal, request_id
+    )
+    SELECT coalesce(array_agg(request_id || ' ' || principal), '{}') INTO claimed FROM mine;
+    IF cardinality(claimed) < cardinality(call_id) THEN
+        SELECT array_agg(k.request_id || ' ' || k.principal = ANY (claimed) ORDER BY k.number) INTO fresh
+        FROM unnest(call_principal, call_request_id) WITH ORDINALITY AS k(principal, request_id, number);
+        SELECT array_agg(k.number::integer), array_agg(i.request_hash), array_agg(i.response), array_agg(i.create_time)
+        INTO known, known_hash, known_response, known_time
+        FROM unnest(call_principal, call_request_id) WITH ORDINALITY AS k(principal, request_id, number)
+        JOIN idempotency_keys i ON i.rpc = rpc_name AND i.principal = k.principal AND i.request_id = k.request_id
+        WHERE NOT fresh[k.number];
+    END IF;
+
+    PERFORM FROM stock s
+    JOIN unnest(level_sku, level_location_id) AS l(sku, location_id) ON s.sku = l.sku AND s.location_id = l.location_id
+    ORDER BY s.sku, s.location_id
+    FOR NO KEY UPDATE OF s;
+
+    -- A statement of its own, so that it sees what those did who held the locks before.
+    SELECT array_agg(CASE WHEN i.delete_time IS NULL AND NOT i.is_kit AND NOT i.lot_tracked AND NOT p.deactivated
+        THEN s.on_hand - s.reserved - s.damaged - s.quality_control - s.safety ELSE -1 END ORDER BY l.number),
+        array_agg(array_to_string(p.served_country_codes, ' ') ORDER BY l.number)
+    INTO free, served
+    FROM unnest(level_sku, level_location_id) WITH ORDINALITY AS l(sku, location_id, number)
+    LEFT JOIN stock s ON s.sku = l.sku AND s.location_id = l.location_id
+    LEFT JOIN items i ON i.sku = l.sku
+    LEFT JOIN locations p ON p.location_id = l.location_id;
+
+    SELECT array_agg(DISTINCT a.call) INTO refused
+    FROM (
+        SELECT call, level, sum(quantity) OVER (PARTITION BY level ORDER BY call) AS running
+        FROM unnest(allocation_call, allocation_level, allocation_quantity) AS a(call, level, quantity)
+        WHERE fresh IS NULL OR fresh[call]
+    ) a
+    WHERE a.running > coalesce(free[a.level], -1)
+        OR (call_country[a.call] <> '' AND served[a.level] <> '' AND strpos(served[a.level], call_country[a.call]) = 0);
+
+    IF refused IS NOT NULL THEN
+        fresh := (
+            SELECT array_agg((fresh IS NULL OR fresh[number]) AND number <> ALL (refused) ORDER BY number)
+            FROM generate_series(1, cardinality(call_id)) AS number);
+        DELETE FROM idempotency_keys i
+        USING unnest(refused) AS r(call)
+        WHERE i.rpc = rpc_name AND i.principal = call_principal[r.call] AND i.request_id = call_request_id[r.call];
+    END IF;
+
+    WITH booked AS (
+        INSERT INTO reservations (reservation_id, state, expire_time, reference)
+        SELECT c.id, 1, now() + c.ttl_ms * interval '1 millisecond', c.reference
+        FROM unnest(call_id, call_ttl_ms, call_reference) WITH ORDINALITY AS c(id, ttl_ms, reference, number)
+        WHERE fresh IS NULL OR fresh[c.number]
+        RETURNING reservation_id
+    ), allocated AS (
+        INSERT INTO allocations (reservation_id, sku, location_id, quantity)
+        SELECT call_id[a.call], level_sku[a.level], level_location_id[a.level], a.quantity
+        FROM unnest(allocation_call, allocation_level, allocation_quantity) AS a(call, level, quantity)
+        WHERE fresh IS NULL OR fresh[a.call]
+        RETURNING sku, location_id, quantity
+    ), taken AS MATERIALIZED (
+        SELECT sku, location_id, sum(quantity)::bigint AS quantity FROM allocated GROUP BY sku, location_id
+    ), told AS (
+        INSERT INTO changes (topic, key, payload)
+        SELECT 'stock', sku || ' ' || location_id, ''::bytea FROM taken
+        UNION ALL
+        SELECT 'reservations', reservation_id::text, ''::bytea FROM booked
+    )
+    UPDATE stock s SET reserved = s.reserved + t.quantity, update_time = now()
+    FROM taken t WHERE s.sku = t.sku AND s.location_id = t.location_id;
+END
+$$;

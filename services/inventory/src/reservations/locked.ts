@@ -1,0 +1,117 @@
+/**
+ * Sets stock aside for many callers in one transaction, which claims their idempotency keys, locks the stock rows of all of them in
+ * one order, answers one caller after the other from what is left, and books what was given. It knows of everything: kits, lots, backorders,
+ * partial reservations, holds that ran out and are to be tidied first. What needs none of that is mostly booked without it (planned.ts).
+ */
+
+import { randomUUIDv7 } from 'node:crypto';
+import { ConnectError } from '@connectrpc/connect';
+import { ReservationPolicy } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
+import type { Sql } from '@weft/runtime/data/pool';
+import { fail, reasonOf } from '@weft/runtime/errors/fail';
+import { lockStock } from '../stock/lock.ts';
+import { book, type NewReservation } from './book.ts';
+import { type KeyedCall, type Outcome, repeated } from './call.ts';
+import { heldAnswer, withInstants } from './held.ts';
+import { claim, readKnown, store } from './keys.ts';
+import { planDemand, type StockPlan, skusOf, takeOff } from './plan.ts';
+import type { Shortage } from './sourcing.ts';
+import { type Market, marketOf, readCatalogue, stockedSkus, withLotsOf } from './supply.ts';
+
+/** Most shortages that an error's text names; the metadata has the first. */
+const SHORTAGES_NAMED = 3;
+
+/**
+ * Answers each call, in order; their keys differ. Calls that came before get their first answer. One that gets an error leaves no
+ * trace in the transaction.
+ *
+ * @throws whatever the database throws, for the whole batch: then nothing was set aside for anyone.
+ */
+export async function reserveLocked(tx: Sql, calls: readonly KeyedCall[]): Promise<Outcome[]> {
+  const { claimed, now } = await claim(tx, calls);
+  const fresh = calls.filter(({ key }) => claimed.has(key));
+  const known = await readKnown(
+    tx,
+    calls.filter(({ key }) => !claimed.has(key)),
+  );
+  const plans = await planAll(tx, fresh);
+  const reservations = new Map<string, NewReservation>();
+  for (const call of fresh) {
+    const plan = plans.get(call.key);
+    if (plan !== undefined && !(plan instanceof ConnectError)) {
+      reservations.set(call.key, { call, plan, reservationId: randomUUIDv7() });
+    }
+  }
+  await book(tx, [...reservations.values()]);
+  const outcomes = calls.map((call): Outcome => {
+    const made = reservations.get(call.key);
+    if (made !== undefined) {
+      return heldAnswer(made.reservationId, call.request, made.plan);
+    }
+    const plan = plans.get(call.key);
+    return plan instanceof ConnectError ? plan : repeated(call, known.get(call.key));
+  });
+  await store(
+    tx,
+    calls.flatMap((call, index) => (claimed.has(call.key) ? [{ call, outcome: outcomes[index] }] : [])),
+  );
+  return outcomes.map((outcome, index) => {
+    const call = calls[index];
+    return outcome instanceof Error || call === undefined || !reservations.has(call.key)
+      ? outcome
+      : withInstants(outcome, call.request, now);
+  });
+}
+
+/** A plan for each call, by its key, or the error that says why not: each on what those before it left. */
+async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMap<string, StockPlan | ConnectError>> {
+  if (calls.length === 0) {
+    return new Map();
+  }
+  const skus = skusOf(calls.map(({ request }) => request));
+  // What kits consist of says which rows to lock. It is read again under the locks, with what is sold; a kit that was changed in
+  // between is sold as it was.
+  const before = await readCatalogue(tx, skus);
+  const levels = await lockStock(tx, stockedSkus(before, skus));
+  const { facts, places } = await readCatalogue(tx, skus);
+  const components = (sku: string) => before.facts.get(sku)?.components ?? [];
+  const catalogue = {
+    places,
+    facts: new Map([...facts].map(([sku, fact]) => [sku, { ...fact, components: components(sku) }])),
+  };
+  const market = marketOf(catalogue, await withLotsOf(catalogue, tx, levels));
+  return new Map(calls.map((call) => [call.key, planOne(call, market)]));
+}
+
+function planOne({ request }: KeyedCall, market: Market): StockPlan | ConnectError {
+  try {
+    const plan = planDemand(request, market);
+    checkPlan(plan, request.policy);
+    takeOff(market, plan);
+    return plan;
+  } catch (error) {
+    if (error instanceof ConnectError && reasonOf(error) !== undefined) {
+      return error;
+    }
+    throw error;
+  }
+}
+
+/** @throws INSUFFICIENT_STOCK */
+function checkPlan({ allocations, shortages }: StockPlan, policy: ReservationPolicy): void {
+  const [first] = shortages;
+  if (first === undefined || (policy === ReservationPolicy.PARTIAL && allocations.length > 0)) {
+    return;
+  }
+  const named = shortages.slice(0, SHORTAGES_NAMED).map(describe).join('; ');
+  const more = shortages.length > SHORTAGES_NAMED ? `; and ${shortages.length - SHORTAGES_NAMED} more` : '';
+  throw fail('INSUFFICIENT_STOCK', `${named}${more}`, {
+    sku: first.sku,
+    requested: `${first.requested}`,
+    available: `${first.available}`,
+  });
+}
+
+function describe({ sku, requested, available }: Shortage): string {
+  return `${sku}: ${requested} asked for, ${available} available`;
+}

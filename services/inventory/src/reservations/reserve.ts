@@ -1,0 +1,126 @@
+/**
+ * CreateReservation for many callers at once. Calls that arrive while the database is busy go to it together; nearly all of them
+ * in one statement, planned ahead on what this process saw of the market a moment ago. The rest, and those whose plan turned out not to
+ * hold, go through a transaction that plans under lock.
+ */
+
+import type {
+  CreateReservationRequest,
+  CreateReservationResponse,
+} from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
+import { coalesce } from '@weft/runtime/data/coalesce';
+import { isRepeatable, type Sql, transaction } from '@weft/runtime/data/pool';
+import { fail } from '@weft/runtime/errors/fail';
+import { detached } from '@weft/runtime/server/call';
+import type { Pool } from 'pg';
+import { type KeyedCall, keyedCall, type Outcome, type ReservationCall } from './call.ts';
+import { reserveLocked } from './locked.ts';
+import { MarketCache } from './market-cache.ts';
+import { planDemand, type StockPlan, skusOf, takeOff } from './plan.ts';
+import { type PlannedCall, reservePlanned } from './planned.ts';
+import { type Market, readMarketNow } from './supply.ts';
+
+/** Calls that go to the database together, at most. */
+const MAX_BATCH = 256;
+
+/** Makes the function that answers a call with the next batch. */
+export function reserver(pool: Pool, sql: Sql) {
+  const cache = new MarketCache((skus) => readMarketNow(sql, skus));
+  return coalesce<ReservationCall, CreateReservationResponse>({
+    // The transaction is everybody's, so no single caller's deadline or departure may end it.
+    run: (calls) => detached(() => reserveBatch(pool, cache, calls)),
+    maxBatch: MAX_BATCH,
+  });
+}
+
+async function reserveBatch(pool: Pool, cache: MarketCache, calls: readonly ReservationCall[]): Promise<Outcome[]> {
+  const keyed = calls.map(keyedCall);
+  // Of equal keys in one batch the first does the work and all get its outcome.
+  const firsts = new Map<string, KeyedCall>();
+  for (const call of keyed) {
+    if (!firsts.has(call.key)) {
+      firsts.set(call.key, call);
+    }
+  }
+  const outcomes = await reserveEach(pool, cache, [...firsts.values()]);
+  return keyed.map((call) => {
+    const outcome = outcomes.get(call.key);
+    if (outcome === undefined) {
+      throw new Error('a call of the batch was left without an outcome');
+    }
+    return firsts.get(call.key)?.hash.equals(call.hash)
+      ? outcome
+      : fail('REQUEST_ID_REUSED', undefined, { request_id: call.request.requestId });
+  });
+}
+
+/** An outcome for each call, by key; the keys differ. */
+async function reserveEach(
+  pool: Pool,
+  cache: MarketCache,
+  calls: readonly KeyedCall[],
+): Promise<ReadonlyMap<string, Outcome>> {
+  const outcomes = new Map<string, Outcome>();
+  const planned = planAhead(await cache.market(skusOf(calls.map(({ request }) => request))), calls);
+  const booked = await bookPlanned(pool, planned);
+  for (const [index, call] of planned.entries()) {
+    const outcome = booked[index];
+    if (outcome === undefined) {
+      cache.forget(skusOf([call.request]));
+    } else {
+      outcomes.set(call.key, outcome);
+    }
+  }
+  const others = calls.filter(({ key }) => !outcomes.has(key));
+  for (const [index, answer] of (await reserveOthers(pool, others)).entries()) {
+    outcomes.set(others[index]?.key ?? '', answer);
+  }
+  return outcomes;
+}
+
+/** Outcomes of planned calls, in order; undefined for those that are to be planned anew. */
+async function bookPlanned(pool: Pool, planned: readonly PlannedCall[]): Promise<readonly (Outcome | undefined)[]> {
+  try {
+    return planned.length === 0 ? [] : await reservePlanned(pool, planned);
+  } catch (error) {
+    // The victim of a deadlock did nothing; a transaction is run again until it is none.
+    if (isRepeatable(error)) {
+      return planned.map(() => undefined);
+    }
+    throw error;
+  }
+}
+
+/** Outcomes of calls that are planned under lock, in order. What befalls them must not befall those that are booked already. */
+async function reserveOthers(pool: Pool, calls: readonly KeyedCall[]): Promise<readonly Outcome[]> {
+  try {
+    return calls.length === 0 ? [] : await transaction(pool, (tx) => reserveLocked(tx, calls));
+  } catch (error) {
+    const outcome = error instanceof Error ? error : new Error(String(error));
+    return calls.map(() => outcome);
+  }
+}
+
+/** The calls that can be planned on the market as it was seen, each on what those before it left. */
+function planAhead(market: Market, calls: readonly KeyedCall[]): PlannedCall[] {
+  return calls.flatMap((call) => {
+    const plan = planPlain(market, call.request);
+    if (plan === undefined) {
+      return [];
+    }
+    takeOff(market, plan);
+    return [{ ...call, plan }];
+  });
+}
+
+/** A plan that needs neither a kit, nor a lot, nor a backorder, and lacks nothing; undefined when there is none to be seen. */
+function planPlain(market: Market, request: CreateReservationRequest): StockPlan | undefined {
+  const isPlain = request.lines.every(({ sku, locationId }) => {
+    const facts = market.facts.get(sku);
+    const isKnown =
+      locationId === '' || market.places.some((place) => place.locationId === locationId && !place.deactivated);
+    return facts !== undefined && facts.components.length === 0 && !facts.lotTracked && isKnown;
+  });
+  const plan = isPlain ? planDemand(request, market) : undefined;
+  return plan?.shortages.length === 0 ? plan : undefined;
+}
