@@ -5,7 +5,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type StockLevel, StockLevelSchema } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { type Lot, lotMessage } from './lots.ts';
+import { type Lot, type LotJson, lotMessage, lotOfJson } from './lots.ts';
 
 /** The columns of `stock` that its readers and writers share. */
 export type StockRow = {
@@ -20,8 +20,10 @@ export type StockRow = {
   readonly backordered: bigint;
   readonly low_stock_threshold: bigint;
   readonly update_time: Date;
-  /** Of `stock_now` only. */
+  /** Of `stock_now` only, as is what follows. */
   readonly expired?: bigint;
+  /** Null where there are none. */
+  readonly lots?: readonly LotJson[] | null;
 };
 
 /** Those columns, of the alias `s`. */
@@ -30,7 +32,7 @@ export const STOCK_COLUMNS = `
   s.low_stock_threshold, s.update_time`;
 
 /** The columns of the view `stock_now`, of the alias `s`. */
-export const STOCK_NOW_COLUMNS = `${STOCK_COLUMNS}, s.expired`;
+export const STOCK_NOW_COLUMNS = `${STOCK_COLUMNS}, s.expired, s.lots`;
 
 /** The most units that may be on hand, on the way or kept back, as the table's CHECK has it. */
 export const MAX_UNITS = 1_000_000_000_000n;
@@ -50,11 +52,11 @@ export type Level = {
   readonly backordered: bigint;
   readonly lowStockThreshold: bigint;
   readonly updateTime: Date;
-  /** The first to expire first; none for items that are not kept by lot, or where nobody asked for lots. */
+  /** The first to expire first; none for items that are not kept by lot, and none of a locked level before `withLots` has read them. */
   readonly lots: readonly Lot[];
 };
 
-/** Reads a row, without its lots. */
+/** Reads a row; with its lots when it is of `stock_now`. */
 export function levelOf(row: StockRow): Level {
   return {
     sku: row.sku,
@@ -69,7 +71,7 @@ export function levelOf(row: StockRow): Level {
     backordered: row.backordered,
     lowStockThreshold: row.low_stock_threshold,
     updateTime: row.update_time,
-    lots: [],
+    lots: (row.lots ?? []).map(lotOfJson),
   };
 }
 

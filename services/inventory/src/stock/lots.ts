@@ -34,12 +34,31 @@ type LotRow = {
   readonly quality_control: bigint;
 };
 
+/** A lot as the view stock_now has it: id, expiry in milliseconds since 1970, whether it has expired, on hand, reserved, damaged, in quality control. */
+export type LotJson = readonly [string, number, boolean, string, string, string, string];
+
+/** Reads a lot of `stock_now`. */
+export function lotOfJson([lotId, expireTime, expired, onHand, reserved, damaged, qualityControl]: LotJson): Lot {
+  return {
+    lotId,
+    expireTime: new Date(expireTime),
+    expired,
+    onHand: BigInt(onHand),
+    reserved: BigInt(reserved),
+    damaged: BigInt(damaged),
+    qualityControl: BigInt(qualityControl),
+  };
+}
+
 /** Units of a lot in the state AVAILABLE that nobody is promised. */
 export function freeOfLot(lot: Lot): bigint {
   return lot.onHand - lot.reserved - lot.damaged - lot.qualityControl;
 }
 
-/** The levels with their lots, the first to expire first, and with what has expired. Lots that hold nothing are left out. */
+/**
+ * Levels that were locked, with their lots, the first to expire first, and with what has expired. Lots that hold nothing are left out. What
+ * is read through stock_now has its lots already.
+ */
 export async function withLots(db: Sql, levels: readonly Level[]): Promise<Level[]> {
   const byLevel = await readLots(db, [...new Set(levels.map(({ sku }) => sku))]);
   return levels.map((level) => {

@@ -1,6 +1,6 @@
 /**
  * Reads stock levels as they are at this instant: through the view stock_now, in which holds that ran out and lots that
- * expired no longer count. Their lots are read with `withLots`, by who shows them.
+ * expired no longer count. They come with their lots.
  */
 
 import type { Sql } from '@weft/runtime/data/pool';
