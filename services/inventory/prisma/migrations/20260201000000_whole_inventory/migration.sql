@@ -276,3 +276,110 @@ CREATE TABLE "count_lines" (
     CONSTRAINT "count_lines_counted_not_negative" CHECK ("counted_quantity" >= 0),
     CONSTRAINT "count_lines_count_id_fkey" FOREIGN KEY ("count_id") REFERENCES "counts" ("count_id") ON DELETE CASCADE ON UPDATE RESTRICT
 );
+
+-- Reservations that were planned ahead (src/reservations/planned.ts) ------------------------------------------------------------
+
+-- Books reservations that were planned on what stock was seen a moment ago, if it still is there: the whole of CreateReservation for a
+-- batch of callers, in one statement and one commit. Stock rows are locked in the one order of src/stock/lock.ts; what is
+-- available is read once they are locked; callers are served in the order of the batch, each wholly or not at all. It knows of no
+-- strategy, kit, lot or backorder: who needs those, or is refused here, is planned anew under lock (src/reservations/locked.ts).
+--
+-- Arrays that begin with `call_` have one entry for each caller, those with `level_` one for each stock row concerned, sorted; those with
+-- `allocation_` name both by their number, from 1.
+--
+-- Gives one row: when it was; the numbers of callers who are refused, of whom nothing remains; and the numbers of callers whose
+-- request came before, with what was stored then.
+CREATE FUNCTION "reserve_planned"(
+    "rpc_name" TEXT, "call_principal" TEXT[], "call_request_id" UUID[], "call_hash" BYTEA[], "call_response" BYTEA[],
+    "call_id" UUID[], "call_ttl_ms" BIGINT[], "call_reference" TEXT[], "call_country" TEXT[],
+    "level_sku" TEXT[], "level_location_id" TEXT[],
+    "allocation_call" INTEGER[], "allocation_level" INTEGER[], "allocation_quantity" BIGINT[],
+    OUT "create_time" TIMESTAMPTZ, OUT "refused" INTEGER[],
+    OUT "known" INTEGER[], OUT "known_hash" BYTEA[], OUT "known_response" BYTEA[], OUT "known_time" TIMESTAMPTZ[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    claimed TEXT[];
+    fresh BOOLEAN[];
+    free BIGINT[];
+    served TEXT[];
+BEGIN
+    -- Rounded as the columns round it: a parameter keeps no precision.
+    create_time := now()::timestamptz(3);
+
+    -- A duplicate whose first is under way waits for it here, before it holds anything.
+    WITH mine AS (
+        INSERT INTO idempotency_keys (rpc, principal, request_id, request_hash, response)
+        SELECT rpc_name, k.principal, k.request_id, k.hash, k.response
+        FROM unnest(call_principal, call_request_id, call_hash, call_response) AS k(principal, request_id, hash, response)
+        ORDER BY k.principal COLLATE "C", k.request_id
+        ON CONFLICT DO NOTHING
+        RETURNING principal, request_id
+    )
+    SELECT coalesce(array_agg(request_id || ' ' || principal), '{}') INTO claimed FROM mine;
+    IF cardinality(claimed) < cardinality(call_id) THEN
+        SELECT array_agg(k.request_id || ' ' || k.principal = ANY (claimed) ORDER BY k.number) INTO fresh
+        FROM unnest(call_principal, call_request_id) WITH ORDINALITY AS k(principal, request_id, number);
+        SELECT array_agg(k.number::integer), array_agg(i.request_hash), array_agg(i.response), array_agg(i.create_time)
+        INTO known, known_hash, known_response, known_time
+        FROM unnest(call_principal, call_request_id) WITH ORDINALITY AS k(principal, request_id, number)
+        JOIN idempotency_keys i ON i.rpc = rpc_name AND i.principal = k.principal AND i.request_id = k.request_id
+        WHERE NOT fresh[k.number];
+    END IF;
+
+    PERFORM FROM stock s
+    JOIN unnest(level_sku, level_location_id) AS l(sku, location_id) ON s.sku = l.sku AND s.location_id = l.location_id
+    ORDER BY s.sku, s.location_id
+    FOR NO KEY UPDATE OF s;
+
+    -- A statement of its own, so that it sees what those did who held the locks before.
+    SELECT array_agg(CASE WHEN i.delete_time IS NULL AND NOT i.is_kit AND NOT i.lot_tracked AND NOT p.deactivated
+        THEN s.on_hand - s.reserved - s.damaged - s.quality_control - s.safety ELSE -1 END ORDER BY l.number),
+        array_agg(array_to_string(p.served_country_codes, ' ') ORDER BY l.number)
+    INTO free, served
+    FROM unnest(level_sku, level_location_id) WITH ORDINALITY AS l(sku, location_id, number)
+    LEFT JOIN stock s ON s.sku = l.sku AND s.location_id = l.location_id
+    LEFT JOIN items i ON i.sku = l.sku
+    LEFT JOIN locations p ON p.location_id = l.location_id;
+
+    SELECT array_agg(DISTINCT a.call) INTO refused
+    FROM (
+        SELECT call, level, sum(quantity) OVER (PARTITION BY level ORDER BY call) AS running
+        FROM unnest(allocation_call, allocation_level, allocation_quantity) AS a(call, level, quantity)
+        WHERE fresh IS NULL OR fresh[call]
+    ) a
+    WHERE a.running > coalesce(free[a.level], -1)
+        OR (call_country[a.call] <> '' AND served[a.level] <> '' AND strpos(served[a.level], call_country[a.call]) = 0);
+
+    IF refused IS NOT NULL THEN
+        fresh := (
+            SELECT array_agg((fresh IS NULL OR fresh[number]) AND number <> ALL (refused) ORDER BY number)
+            FROM generate_series(1, cardinality(call_id)) AS number);
+        DELETE FROM idempotency_keys i
+        USING unnest(refused) AS r(call)
+        WHERE i.rpc = rpc_name AND i.principal = call_principal[r.call] AND i.request_id = call_request_id[r.call];
+    END IF;
+
+    WITH booked AS (
+        INSERT INTO reservations (reservation_id, state, expire_time, reference)
+        SELECT c.id, 1, now() + c.ttl_ms * interval '1 millisecond', c.reference
+        FROM unnest(call_id, call_ttl_ms, call_reference) WITH ORDINALITY AS c(id, ttl_ms, reference, number)
+        WHERE fresh IS NULL OR fresh[c.number]
+        RETURNING reservation_id
+    ), allocated AS (
+        INSERT INTO allocations (reservation_id, sku, location_id, quantity)
+        SELECT call_id[a.call], level_sku[a.level], level_location_id[a.level], a.quantity
+        FROM unnest(allocation_call, allocation_level, allocation_quantity) AS a(call, level, quantity)
+        WHERE fresh IS NULL OR fresh[a.call]
+        RETURNING sku, location_id, quantity
+    ), taken AS MATERIALIZED (
+        SELECT sku, location_id, sum(quantity)::bigint AS quantity FROM allocated GROUP BY sku, location_id
+    ), told AS (
+        INSERT INTO changes (topic, key, payload)
+        SELECT 'stock', sku || ' ' || location_id, ''::bytea FROM taken
+        UNION ALL
+        SELECT 'reservations', reservation_id::text, ''::bytea FROM booked
+    )
+    UPDATE stock s SET reserved = s.reserved + t.quantity, update_time = now()
+    FROM taken t WHERE s.sku = t.sku AND s.location_id = t.location_id;
+END
+$$;
