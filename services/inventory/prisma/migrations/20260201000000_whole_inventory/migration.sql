@@ -102,7 +102,12 @@ CREATE INDEX "ledger_entries_sku_location_id_ledger_entry_id_idx" ON "ledger_ent
 
 -- Reservations: lots, backorders and parts that have left ----------------------------------------------------------------
 
+-- What a reservation holds is written by the statement that writes the reservation, and neither is ever removed: a foreign key would cost the hot
+-- path a look-up for each row and find nothing.
+ALTER TABLE "shortages" DROP CONSTRAINT "shortages_reservation_id_fkey";
+
 ALTER TABLE "allocations"
+    DROP CONSTRAINT "allocations_reservation_id_fkey",
     DROP CONSTRAINT "allocations_pkey",
     DROP CONSTRAINT "allocations_quantity_positive",
     ADD COLUMN "lot_id" TEXT COLLATE "C" NOT NULL DEFAULT '',
