@@ -160,7 +160,7 @@ describe('create', () => {
 
   test('safety stock is not sold, and availability never shows below zero', async () => {
     const sku = await stocked({ hamburg: 2, lyon: 3 });
-    await inventory.pool.query(`UPDATE stock SET safety = 5 WHERE sku = $1 AND location_id = 'hamburg'`, [sku]);
+    await inventory.stock.setStock({ requestId: requestId(), sku, locationId: 'hamburg', safety: 5n });
     expect(await levelAt(inventory, sku, 'hamburg')).toMatchObject({ available: -3n });
     expect(await sellable(sku)).toBe(3);
     expect(await reasonFrom(reserve([{ sku, quantity: 4n }]))).toBe('INSUFFICIENT_STOCK');

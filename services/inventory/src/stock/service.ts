@@ -6,11 +6,12 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import {
   ListLedgerEntriesRequestSchema,
   ListStockLevelsRequestSchema,
+  ReconcileStockRequestSchema,
   StockService,
 } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { actor, mutate } from '@weft/runtime/data/mutation';
-import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
+import { CURSOR, closePage, openPage, sealPageToken } from '@weft/runtime/data/page';
 import { fail } from '@weft/runtime/errors/fail';
 import type { Database } from '../database.ts';
 import { itemNotFound, SKU_CURSOR } from '../items/item.ts';
@@ -22,8 +23,12 @@ import { listLedger } from './ledger.ts';
 import { levelMessage } from './level.ts';
 import { move } from './move.ts';
 import { FIRST_LEVEL, listLevels, readLevels } from './read.ts';
+import { reconcile } from './reconcile.ts';
 import { set } from './set.ts';
 import { watchStockLevels } from './watch.ts';
+
+/** Levels that a page of the proof compares when nobody says how many. */
+const RECONCILED_PER_PAGE = 1_000;
 
 /** Makes the service on a database. */
 export function stockService(database: Database, changefeed: Changefeed): ServiceImpl<typeof StockService> {
@@ -66,8 +71,18 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
     getStockImport: () => {
       throw fail('UNKNOWN_RPC');
     },
-    reconcileStock: () => {
-      throw fail('UNKNOWN_RPC');
+    async reconcileStock(request) {
+      const { after } = openPage(ReconcileStockRequestSchema, request, [SKU_CURSOR, LOCATION_ID_CURSOR]);
+      const [sku, locationId] = after ?? [];
+      const position = sku === undefined || locationId === undefined ? FIRST_LEVEL : { sku, locationId };
+      const limit = request.pageSize || RECONCILED_PER_PAGE;
+      const { comparedCount, discrepancies, next } = await reconcile(sql, request, position, limit);
+      const cursor = next === undefined ? '' : JSON.stringify([next.sku, next.locationId]);
+      return {
+        comparedCount,
+        discrepancies: [...discrepancies],
+        nextPageToken: next === undefined ? '' : sealPageToken(ReconcileStockRequestSchema, request, cursor),
+      };
     },
 
     async listLedgerEntries(request) {
