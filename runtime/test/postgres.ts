@@ -25,6 +25,8 @@ export type TestPostgres = {
   url(name?: string): string;
   /** Creates an empty database and gives its URL. */
   createDatabase(name: string): Promise<string>;
+  /** Ends the server as a crash would, and starts it again on the same files. What is to survive must have been durable. */
+  crash(): Promise<void>;
   /** Ends the server at once and removes its files. */
   stop(): Promise<void>;
 };
@@ -56,14 +58,18 @@ export async function startTestPostgres(settings: Record<string, string> = {}): 
   };
   const flags = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const running = way.wrap(postgres, ['-D', data, ...flags]);
-  const server = spawn(running.command, running.args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  const output: string[] = [];
+  const launch = () => {
+    const launched = spawn(running.command, running.args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    launched.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output.push(text);
+      if (output.length > OUTPUT_MAX) output.shift();
+    });
+    return launched;
+  };
+  let server = launch();
   const killOnExit = () => server.kill('SIGQUIT');
   process.once('exit', killOnExit);
-  const output: string[] = [];
-  server.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output.push(text);
-    if (output.length > OUTPUT_MAX) output.shift();
-  });
 
   const url = (name = 'postgres') => `postgresql://postgres@localhost/${name}?host=${encodeURIComponent(folder)}`;
   const stop = async () => {
@@ -80,6 +86,11 @@ export async function startTestPostgres(settings: Record<string, string> = {}): 
   return {
     url,
     stop,
+    async crash() {
+      await end(server);
+      server = launch();
+      await untilReady(url(), server, output);
+    },
     createDatabase: async (name) => {
       await query(url(), `CREATE DATABASE "${name}"`);
       return url(name);

@@ -6,12 +6,14 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Client, createClient } from '@connectrpc/connect';
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
+import { CountService } from '@weft/gen/weft/inventory/v1/count_service_pb.js';
 import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { type Location, LocationSchema } from '@weft/gen/weft/inventory/v1/location_pb.js';
 import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
 import { ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { StockReason, StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { TransferService } from '@weft/gen/weft/inventory/v1/transfer_service_pb.js';
 import { AddressSchema } from '@weft/gen/weft/type/v1/address_pb.js';
 import { DimensionsSchema } from '@weft/gen/weft/type/v1/dimensions_pb.js';
 import type { Pool } from 'pg';
@@ -26,6 +28,8 @@ export type Clients = {
   readonly availability: Client<typeof AvailabilityService>;
   readonly stock: Client<typeof StockService>;
   readonly reservations: Client<typeof ReservationService>;
+  readonly transfers: Client<typeof TransferService>;
+  readonly counts: Client<typeof CountService>;
 };
 
 /** Inventory as a test sees it. */
@@ -43,7 +47,23 @@ export const NEVER_MS = 3_600_000;
 /** Starts inventory on an empty database. Holds that ran out are swept every `sweepIntervalMs`. */
 export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<TestInventory> {
   const database = await openTestDatabase('inventory');
-  const inventory = await host('inventory', openInventory({ databaseUrl: database.url, sweepIntervalMs }));
+  const replica = await startReplica(database.url, { sweepIntervalMs });
+  return {
+    ...replica,
+    pool: database.pool,
+    async stop() {
+      await replica.stop();
+      await database.drop();
+    },
+  };
+}
+
+/** Starts one more inventory on a database that is there already. */
+export async function startReplica(
+  databaseUrl: string,
+  { sweepIntervalMs = NEVER_MS } = {},
+): Promise<Omit<TestInventory, 'pool'>> {
+  const inventory = await host('inventory', openInventory({ databaseUrl, sweepIntervalMs }));
   const as = (workload: string): Clients => {
     const transport = transportAs(inventory.address, { workload });
     return {
@@ -52,17 +72,11 @@ export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<Te
       availability: createClient(AvailabilityService, transport),
       stock: createClient(StockService, transport),
       reservations: createClient(ReservationService, transport),
+      transfers: createClient(TransferService, transport),
+      counts: createClient(CountService, transport),
     };
   };
-  return {
-    ...as('shipping'),
-    as,
-    pool: database.pool,
-    async stop() {
-      await inventory.stop();
-      await database.drop();
-    },
-  };
+  return { ...as('shipping'), as, stop: () => inventory.stop() };
 }
 
 /** Fields of an item, as for `create`. */
