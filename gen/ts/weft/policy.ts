@@ -233,7 +233,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/location_service.proto:103
+  // proto/weft/inventory/v1/location_service.proto:104
   'weft.inventory.v1.LocationService/DeleteLocation': {
     workload: 'inventory',
     deadlineMs: 2000,

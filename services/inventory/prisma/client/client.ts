@@ -84,7 +84,7 @@ export type LotStock = Prisma.LotStockModel
 export type LedgerEntry = Prisma.LedgerEntryModel
 /**
  * Model Reservation
- * Stock set aside. `state` is the number of weft.inventory.v1.ReservationState.
+ * Stock set aside: what it holds are its allocations, without a foreign key, since they are written with it and never removed. `state` is the number of weft.inventory.v1.ReservationState.
  * In SQL: an index on what can run out (reservations_due).
  */
 export type Reservation = Prisma.ReservationModel

@@ -7,13 +7,14 @@ import { ItemOrder } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { CURSOR } from '@weft/runtime/data/page';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
-import { FilterError, parseFilter, type Term } from './filter.ts';
+import { type Filter, FilterError, parseFilter } from './filter.ts';
 import { conditionOf, folded, Parameters } from './filter-sql.ts';
 import { ITEM_COLUMNS, type ItemRow, SKU_CURSOR } from './item.ts';
 
 /** What to list. */
 export type ItemQuery = {
-  readonly terms: readonly Term[];
+  /** Conditions that must all hold. */
+  readonly terms: readonly Filter[];
   readonly order: ItemOrder;
   readonly showDeleted: boolean;
 };
@@ -57,7 +58,7 @@ export function cursorForm(order: ItemOrder): RegExp[] {
 }
 
 /** Reads a filter. @throws FILTER_INVALID, with the position. */
-export function readFilter(filter: string): Term[] {
+export function readFilter(filter: string): Filter[] {
   try {
     return parseFilter(filter);
   } catch (error) {

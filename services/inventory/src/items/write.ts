@@ -3,7 +3,7 @@
  */
 
 import { create } from '@bufbuild/protobuf';
-import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
+import { type Item, ItemSchema, type KitComponent } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import {
   CreateItemRequestSchema,
   type DeleteItemRequest,
@@ -19,44 +19,110 @@ import { itemChange, saleChange } from '../changes.ts';
 import type { Database } from '../database.ts';
 import { isUniqueViolation } from '../errors.ts';
 import { lockStock } from '../stock/lock.ts';
-import { checkGtin, ITEM_COLUMNS, ITEM_MASK, type ItemRow, itemData, itemMessage, itemNotFound } from './item.ts';
+import {
+  type ComponentPair,
+  checkGtin,
+  ITEM_COLUMNS,
+  ITEM_MASK,
+  type ItemRow,
+  itemData,
+  itemMessage,
+  itemNotFound,
+} from './item.ts';
+import { checkNames, checkNesting, kitsWith, lockKits, writeComponents } from './kit.ts';
+import { checkStockPolicy } from './stock-policy.ts';
 
-/** @throws GTIN_INVALID, ITEM_ALREADY_EXISTS */
+/** @throws GTIN_INVALID, STOCK_POLICY_INVALID, KIT_INVALID, ITEM_ALREADY_EXISTS */
 export async function createItem(database: Database, tx: Sql, item: Item): Promise<Item> {
-  checkGtin(item);
+  checkFields(item);
+  const { sku, components } = item;
   const data = itemData(item);
+  if (components.length > 0) {
+    await lockKits(tx);
+  }
   const row = await unique(item, () => database.within(tx, () => database.prisma.item.create({ data })));
-  await append(tx, [itemChange(item.sku), saleChange(item.sku)]);
-  return itemMessage(row);
+  if (components.length > 0) {
+    await checkNesting(tx, sku, components);
+    await writeComponents(tx, sku, components);
+  }
+  await append(tx, [itemChange(sku), saleChange(sku)]);
+  return itemMessage({ ...row, components: pairsOf(components) });
 }
 
-/** @throws ITEM_NOT_FOUND, ETAG_MISMATCH, UPDATE_MASK_INVALID, INVALID_FIELD, GTIN_INVALID, ITEM_ALREADY_EXISTS */
+/**
+ * @throws ITEM_NOT_FOUND, ETAG_MISMATCH, UPDATE_MASK_INVALID, INVALID_FIELD, GTIN_INVALID, STOCK_POLICY_INVALID, KIT_INVALID,
+ *   ITEM_HOLDS_STOCK, ITEM_ALREADY_EXISTS
+ */
 export async function updateItem(database: Database, tx: Sql, request: UpdateItemRequest): Promise<Item> {
   const patch = request.item ?? create(ItemSchema);
   const { sku } = patch;
   check(GetItemRequestSchema, create(GetItemRequestSchema, { sku }));
+  if (patch.components.length > 0) {
+    await lockKits(tx);
+  }
   const current = await lockLiveItem(tx, sku, 'NO KEY UPDATE');
   checkEtag(current, patch.etag);
-  const item = applyMask(ItemSchema, ITEM_MASK, itemMessage(current), patch, request.updateMask);
+  const before = itemMessage(current);
+  const item = applyMask(ItemSchema, ITEM_MASK, before, patch, request.updateMask);
   // The rules are those of an item that is sent whole, and so are the names of fields in the error.
   check(CreateItemRequestSchema, create(CreateItemRequestSchema, { requestId: request.requestId, item }));
-  checkGtin(item);
+  checkFields(item);
   const data = itemData(item);
+  if (data.lotTracked !== current.lotTracked || (data.isKit && !current.isKit)) {
+    await lockWithoutStock(tx, sku);
+  }
+  const { components } = item;
+  const recomposed = !isSame(before.components, components);
+  if (recomposed) {
+    if (components.length > 0) {
+      await checkNesting(tx, sku, components);
+    }
+    await writeComponents(tx, sku, components);
+  }
   const row = await unique(item, () =>
     database.within(tx, () => database.prisma.item.update({ where: { sku }, data })),
   );
-  await append(tx, [itemChange(sku)]);
-  return itemMessage(row);
+  const resold = recomposed || SALE_FIELDS.some((field) => data[field]?.valueOf() !== current[field]?.valueOf());
+  await append(tx, [itemChange(sku), ...(resold ? [saleChange(sku)] : [])]);
+  return itemMessage({ ...row, components: pairsOf(components) });
+}
+
+/** What decides, besides stock and components, how many units of an item can be had. */
+const SALE_FIELDS = ['outOfStockPolicy', 'backorderLimit', 'releaseTime', 'lotTracked', 'isKit'] as const;
+
+/** What can be told of an item by looking at it alone. */
+function checkFields(item: Item): void {
+  checkGtin(item);
+  checkStockPolicy(item);
+  checkNames(item.sku, item.components);
+}
+
+function pairsOf(components: readonly KitComponent[]): ComponentPair[] {
+  return components.map(({ sku, quantity }) => [sku, Number(quantity)]);
+}
+
+function isSame(some: readonly KitComponent[], others: readonly KitComponent[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every((one, index) => {
+      const other = others[index];
+      return one.sku === other?.sku && one.quantity === other.quantity;
+    })
+  );
 }
 
 /**
- * Deletes an item softly. The item's lock keeps new stock rows away, the stock's lock new reservations, so that none can slip
- * in between the check and the deletion.
+ * Deletes an item softly. The item's lock keeps new stock rows and new kits away, the stock's lock new reservations, so that none can
+ * slip in between the check and the deletion.
  *
- * @throws ITEM_NOT_FOUND, ETAG_MISMATCH, ITEM_RESERVED
+ * @throws ITEM_NOT_FOUND, ETAG_MISMATCH, ITEM_IN_KIT, ITEM_RESERVED
  */
 export async function deleteItem(tx: Sql, { sku, etag }: DeleteItemRequest): Promise<Item> {
   checkEtag(await lockLiveItem(tx, sku, 'UPDATE'), etag);
+  const [kit] = await kitsWith(tx, sku, 1);
+  if (kit !== undefined) {
+    throw fail('ITEM_IN_KIT', `${sku} is a component of the kit ${kit}`, { sku, kit });
+  }
   const levels = await lockStock(tx, [sku]);
   const reserved = levels.filter((level) => level.sku === sku).reduce((sum, level) => sum + level.reserved, 0n);
   if (reserved > 0n) {
@@ -65,8 +131,9 @@ export async function deleteItem(tx: Sql, { sku, etag }: DeleteItemRequest): Pro
   return setDeleteTime(tx, sku, 'now()');
 }
 
-/** @throws ITEM_NOT_FOUND, ITEM_NOT_DELETED, ITEM_ALREADY_EXISTS */
+/** @throws ITEM_NOT_FOUND, ITEM_NOT_DELETED, KIT_INVALID, ITEM_ALREADY_EXISTS */
 export async function undeleteItem(tx: Sql, sku: string): Promise<Item> {
+  await lockKits(tx);
   const item = await lockItem(tx, sku, 'NO KEY UPDATE');
   if (item === undefined) {
     throw itemNotFound(sku);
@@ -74,7 +141,34 @@ export async function undeleteItem(tx: Sql, sku: string): Promise<Item> {
   if (item.deleteTime === null) {
     throw fail('ITEM_NOT_DELETED', `the item ${sku} is not deleted`, { sku });
   }
+  // Meanwhile its components may have been deleted, or become kits themselves.
+  if (item.isKit) {
+    await checkNesting(tx, sku, itemMessage(item).components);
+  }
   return unique(item, () => setDeleteTime(tx, sku, 'NULL'));
+}
+
+/**
+ * Keeps bookings of an item waiting, and sees that it has no stock: how stock is kept changes only where there is none.
+ *
+ * @throws ITEM_HOLDS_STOCK
+ */
+async function lockWithoutStock(tx: Sql, sku: string): Promise<void> {
+  await lockLiveItem(tx, sku, 'UPDATE');
+  const held = { on_hand: 0n, reserved: 0n, incoming: 0n };
+  for (const level of await lockStock(tx, [sku])) {
+    if (level.sku === sku) {
+      held.on_hand += level.onHand;
+      held.reserved += level.reserved;
+      held.incoming += level.incoming;
+    }
+  }
+  const { on_hand, reserved, incoming } = held;
+  if (on_hand + reserved + incoming > 0n) {
+    const text = `${sku} has ${on_hand} units on hand, ${reserved} reserved and ${incoming} incoming`;
+    const metadata = { sku, on_hand: `${on_hand}`, reserved: `${reserved}`, incoming: `${incoming}` };
+    throw fail('ITEM_HOLDS_STOCK', text, metadata);
+  }
 }
 
 async function setDeleteTime(tx: Sql, sku: string, time: 'now()' | 'NULL'): Promise<Item> {

@@ -18,7 +18,7 @@ export const LOCATION_ID_CURSOR = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export const LOCATION_COLUMNS = `
   location_id AS "locationId", name, recipient, address_lines AS "addressLines", city, region_code AS "regionCode",
   postal_code AS "postalCode", country_code AS "countryCode", time_zone AS "timeZone", pick_priority AS "pickPriority",
-  served_country_codes AS "servedCountryCodes", etag, create_time AS "createTime", update_time AS "updateTime"`;
+  served_country_codes AS "servedCountryCodes", etag, create_time AS "createTime", update_time AS "updateTime", deactivated`;
 
 export const LOCATION_MASK: MaskRules = {
   identifier: 'location_id',
@@ -44,6 +44,7 @@ export function locationMessage(row: LocationRow): Location {
     etag: row.etag,
     createTime: timestampFromDate(row.createTime),
     updateTime: timestampFromDate(row.updateTime),
+    deactivated: row.deactivated,
   });
 }
 
@@ -61,6 +62,7 @@ export function locationData(location: Location) {
     timeZone: location.timeZone,
     pickPriority: location.pickPriority,
     servedCountryCodes: location.servedCountryCodes,
+    deactivated: location.deactivated,
   };
 }
 

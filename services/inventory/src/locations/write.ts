@@ -62,8 +62,8 @@ export async function updateLocation(database: Database, tx: Sql, request: Updat
 }
 
 /**
- * Deletes a location that holds nothing, with its empty stock rows; its ledger stays. The location's lock keeps new stock rows
- * away. Nothing can be reserved where nothing is on hand, so that need not be asked.
+ * Deletes a location that holds nothing, with its empty stock rows; its ledger stays. The location's lock keeps new stock rows, transfers
+ * and counts away.
  *
  * @throws LOCATION_NOT_FOUND, ETAG_MISMATCH, LOCATION_HOLDS_STOCK
  */
@@ -73,20 +73,45 @@ export async function deleteLocation(
   { locationId, etag }: DeleteLocationRequest,
 ): Promise<void> {
   await lockLocation(tx, locationId, 'UPDATE', etag);
-  const { rows } = await tx.query<{ on_hand: bigint }>({
-    text: 'SELECT on_hand FROM stock WHERE location_id = $1 ORDER BY sku FOR UPDATE',
-    values: [locationId],
-  });
-  const onHand = rows.reduce((sum, row) => sum + row.on_hand, 0n);
-  if (onHand > 0n) {
-    const metadata = { location_id: locationId, on_hand: `${onHand}` };
-    throw fail('LOCATION_HOLDS_STOCK', `${onHand} units are on hand at ${locationId}`, metadata);
+  const held = await heldAt(tx, locationId);
+  if (held.length > 0) {
+    const text = held.map(([what, amount]) => `${amount} ${what.replace('_', ' ')}`).join(', ');
+    const metadata = { location_id: locationId, ...Object.fromEntries(held) };
+    throw fail('LOCATION_HOLDS_STOCK', `${locationId} still has: ${text}`, metadata);
   }
   await database.within(tx, async () => {
     await database.prisma.stock.deleteMany({ where: { locationId } });
     await database.prisma.location.delete({ where: { locationId } });
   });
   await append(tx, [locationChange(locationId)]);
+}
+
+/** What keeps a location: units by state, transfers and counts that are open. Only what there is, by the names that clients see. */
+async function heldAt(tx: Sql, locationId: string): Promise<[what: string, amount: string][]> {
+  const stock = await tx.query<Record<'on_hand' | 'reserved' | 'incoming' | 'backordered', bigint>>({
+    text: `
+      SELECT on_hand, reserved, incoming, backordered FROM stock
+      WHERE location_id = $1 ORDER BY sku FOR UPDATE`,
+    values: [locationId],
+  });
+  const open = await tx.query<{ transfers: bigint; counts: bigint }>({
+    text: `
+      SELECT
+        (SELECT count(*) FROM transfers
+          WHERE (source_location_id = $1 OR destination_location_id = $1) AND state BETWEEN 1 AND 3) AS transfers,
+        (SELECT count(*) FROM counts WHERE location_id = $1 AND state BETWEEN 1 AND 2) AS counts`,
+    values: [locationId],
+  });
+  const sums = { on_hand: 0n, reserved: 0n, incoming: 0n, backordered: 0n };
+  for (const row of stock.rows) {
+    sums.on_hand += row.on_hand;
+    sums.reserved += row.reserved;
+    sums.incoming += row.incoming;
+    sums.backordered += row.backordered;
+  }
+  const { transfers = 0n, counts = 0n } = open.rows[0] ?? {};
+  const all = { ...sums, open_transfers: transfers, open_counts: counts };
+  return Object.entries(all).flatMap(([what, amount]) => (amount > 0n ? [[what, `${amount}`]] : []));
 }
 
 async function lockLocation(

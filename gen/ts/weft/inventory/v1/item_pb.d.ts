@@ -47,7 +47,8 @@ export declare type Item = Message<"weft.inventory.v1.Item"> & {
   category: string;
 
   /**
-   * GTIN-8, -12, -13 or -14 with its check digit, or empty. Unique among items that are not deleted.
+   * GTIN-8, -12, -13 or -14 with its check digit, or empty. Unique among items that are not deleted, where a number is the same in a form that
+   * is longer by leading zeros.
    *
    * @generated from field: string gtin = 5;
    */
@@ -133,7 +134,7 @@ export declare type Item = Message<"weft.inventory.v1.Item"> & {
   components: KitComponent[];
 
   /**
-   * What happens to demand that the stock cannot meet.
+   * What happens to demand that the stock cannot meet. An item that was sent without one is answered with DENY, which is what it has.
    *
    * @generated from field: weft.inventory.v1.OutOfStockPolicy out_of_stock_policy = 17;
    */

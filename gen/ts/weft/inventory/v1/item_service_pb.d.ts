@@ -121,10 +121,19 @@ export declare type ListItemsRequest = Message<"weft.inventory.v1.ListItemsReque
   pageToken: string;
 
   /**
-   * AIP-160: terms joined by AND (or by nothing), each a bare word or quoted text that is searched in SKU, name and description, or a
-   * comparison: `sku`, `name`, `category`, `tax_category`, `gtin`, `origin_country_code` with `=` or `!=`, `name` with `:`
-   * (contains the text), `category` with `:` (is the category, or is below it), `weight_grams` with `=`, `!=`, `<`, `<=`,
-   * `>`, `>=`. Searching and `:` disregard case. At most 32 terms. Example: `mug category:kitchen weight_grams < 500`.
+   * AIP-160, at most 32 terms in parentheses at most 8 deep: terms side by side or joined by AND must all hold, OR binds tighter than AND,
+   * and NOT or `-` before a term turns it round. A term is a bare word or quoted text that is searched in SKU, name and description, or a
+   * comparison:
+   *
+   * - `sku`, `name`, `category`, `tax_category`, `gtin`, `customs_code`, `origin_country_code`, `unit_code` with `=` or `!=`; a GTIN equals
+   *   its longer forms.
+   * - `name` with `:` (contains the text), `category` with `:` (is the category, or is below it), `components` with `:` (is a kit with this
+   *   SKU among its components).
+   * - `weight_grams` and, with instants of RFC 3339, `create_time` and `update_time`, with `=`, `!=`, `<`, `<=`, `>`, `>=`.
+   * - `out_of_stock_policy` with `=` or `!=` and DENY, BACKORDER or PREORDER; `lot_tracked`, `kit` and, where `show_deleted` is set,
+   *   `deleted` with `=` or `!=` and `true` or `false`.
+   *
+   * Searching and `:` disregard case. Example: `mug category:kitchen (weight_grams < 500 OR name:set) -lot_tracked=true`.
    *
    * @generated from field: string filter = 3;
    */

@@ -321,7 +321,8 @@ export declare const LocationService: GenService<{
    *
    * - NOT_FOUND (LOCATION_NOT_FOUND): no location has this id.
    * - ABORTED (ETAG_MISMATCH): the location was changed since `etag` was read.
-   * - FAILED_PRECONDITION (LOCATION_HOLDS_STOCK): units are on hand or reserved there.
+   * - FAILED_PRECONDITION (LOCATION_HOLDS_STOCK): units are on hand, reserved or incoming there, or a transfer or a count that is open concerns
+   *   it; metadata tells how many of each.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.LocationService.DeleteLocation

@@ -242,7 +242,6 @@ export type AllocationWhereInput = {
   lotId?: Prisma.StringFilter<"Allocation"> | string
   backorderedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
   committedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
-  reservation?: Prisma.XOR<Prisma.ReservationScalarRelationFilter, Prisma.ReservationWhereInput>
 }
 
 export type AllocationOrderByWithRelationInput = {
@@ -253,7 +252,6 @@ export type AllocationOrderByWithRelationInput = {
   lotId?: Prisma.SortOrder
   backorderedQuantity?: Prisma.SortOrder
   committedQuantity?: Prisma.SortOrder
-  reservation?: Prisma.ReservationOrderByWithRelationInput
 }
 
 export type AllocationWhereUniqueInput = Prisma.AtLeast<{
@@ -268,7 +266,6 @@ export type AllocationWhereUniqueInput = Prisma.AtLeast<{
   lotId?: Prisma.StringFilter<"Allocation"> | string
   backorderedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
   committedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
-  reservation?: Prisma.XOR<Prisma.ReservationScalarRelationFilter, Prisma.ReservationWhereInput>
 }, "reservationId_sku_locationId_lotId">
 
 export type AllocationOrderByWithAggregationInput = {
@@ -300,13 +297,13 @@ export type AllocationScalarWhereWithAggregatesInput = {
 }
 
 export type AllocationCreateInput = {
+  reservationId: string
   sku: string
   locationId: string
   quantity: bigint | number
   lotId?: string
   backorderedQuantity?: bigint | number
   committedQuantity?: bigint | number
-  reservation: Prisma.ReservationCreateNestedOneWithoutAllocationsInput
 }
 
 export type AllocationUncheckedCreateInput = {
@@ -320,13 +317,13 @@ export type AllocationUncheckedCreateInput = {
 }
 
 export type AllocationUpdateInput = {
+  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  reservation?: Prisma.ReservationUpdateOneRequiredWithoutAllocationsNestedInput
 }
 
 export type AllocationUncheckedUpdateInput = {
@@ -350,6 +347,7 @@ export type AllocationCreateManyInput = {
 }
 
 export type AllocationUpdateManyMutationInput = {
+  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   locationId?: Prisma.StringFieldUpdateOperationsInput | string
   quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -366,16 +364,6 @@ export type AllocationUncheckedUpdateManyInput = {
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
-export type AllocationListRelationFilter = {
-  every?: Prisma.AllocationWhereInput
-  some?: Prisma.AllocationWhereInput
-  none?: Prisma.AllocationWhereInput
-}
-
-export type AllocationOrderByRelationAggregateInput = {
-  _count?: Prisma.SortOrder
 }
 
 export type AllocationReservationIdSkuLocationIdLotIdCompoundUniqueInput = {
@@ -427,141 +415,6 @@ export type AllocationSumOrderByAggregateInput = {
   committedQuantity?: Prisma.SortOrder
 }
 
-export type AllocationCreateNestedManyWithoutReservationInput = {
-  create?: Prisma.XOR<Prisma.AllocationCreateWithoutReservationInput, Prisma.AllocationUncheckedCreateWithoutReservationInput> | Prisma.AllocationCreateWithoutReservationInput[] | Prisma.AllocationUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.AllocationCreateOrConnectWithoutReservationInput | Prisma.AllocationCreateOrConnectWithoutReservationInput[]
-  createMany?: Prisma.AllocationCreateManyReservationInputEnvelope
-  connect?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-}
-
-export type AllocationUncheckedCreateNestedManyWithoutReservationInput = {
-  create?: Prisma.XOR<Prisma.AllocationCreateWithoutReservationInput, Prisma.AllocationUncheckedCreateWithoutReservationInput> | Prisma.AllocationCreateWithoutReservationInput[] | Prisma.AllocationUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.AllocationCreateOrConnectWithoutReservationInput | Prisma.AllocationCreateOrConnectWithoutReservationInput[]
-  createMany?: Prisma.AllocationCreateManyReservationInputEnvelope
-  connect?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-}
-
-export type AllocationUpdateManyWithoutReservationNestedInput = {
-  create?: Prisma.XOR<Prisma.AllocationCreateWithoutReservationInput, Prisma.AllocationUncheckedCreateWithoutReservationInput> | Prisma.AllocationCreateWithoutReservationInput[] | Prisma.AllocationUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.AllocationCreateOrConnectWithoutReservationInput | Prisma.AllocationCreateOrConnectWithoutReservationInput[]
-  upsert?: Prisma.AllocationUpsertWithWhereUniqueWithoutReservationInput | Prisma.AllocationUpsertWithWhereUniqueWithoutReservationInput[]
-  createMany?: Prisma.AllocationCreateManyReservationInputEnvelope
-  set?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  disconnect?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  delete?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  connect?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  update?: Prisma.AllocationUpdateWithWhereUniqueWithoutReservationInput | Prisma.AllocationUpdateWithWhereUniqueWithoutReservationInput[]
-  updateMany?: Prisma.AllocationUpdateManyWithWhereWithoutReservationInput | Prisma.AllocationUpdateManyWithWhereWithoutReservationInput[]
-  deleteMany?: Prisma.AllocationScalarWhereInput | Prisma.AllocationScalarWhereInput[]
-}
-
-export type AllocationUncheckedUpdateManyWithoutReservationNestedInput = {
-  create?: Prisma.XOR<Prisma.AllocationCreateWithoutReservationInput, Prisma.AllocationUncheckedCreateWithoutReservationInput> | Prisma.AllocationCreateWithoutReservationInput[] | Prisma.AllocationUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.AllocationCreateOrConnectWithoutReservationInput | Prisma.AllocationCreateOrConnectWithoutReservationInput[]
-  upsert?: Prisma.AllocationUpsertWithWhereUniqueWithoutReservationInput | Prisma.AllocationUpsertWithWhereUniqueWithoutReservationInput[]
-  createMany?: Prisma.AllocationCreateManyReservationInputEnvelope
-  set?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  disconnect?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  delete?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  connect?: Prisma.AllocationWhereUniqueInput | Prisma.AllocationWhereUniqueInput[]
-  update?: Prisma.AllocationUpdateWithWhereUniqueWithoutReservationInput | Prisma.AllocationUpdateWithWhereUniqueWithoutReservationInput[]
-  updateMany?: Prisma.AllocationUpdateManyWithWhereWithoutReservationInput | Prisma.AllocationUpdateManyWithWhereWithoutReservationInput[]
-  deleteMany?: Prisma.AllocationScalarWhereInput | Prisma.AllocationScalarWhereInput[]
-}
-
-export type AllocationCreateWithoutReservationInput = {
-  sku: string
-  locationId: string
-  quantity: bigint | number
-  lotId?: string
-  backorderedQuantity?: bigint | number
-  committedQuantity?: bigint | number
-}
-
-export type AllocationUncheckedCreateWithoutReservationInput = {
-  sku: string
-  locationId: string
-  quantity: bigint | number
-  lotId?: string
-  backorderedQuantity?: bigint | number
-  committedQuantity?: bigint | number
-}
-
-export type AllocationCreateOrConnectWithoutReservationInput = {
-  where: Prisma.AllocationWhereUniqueInput
-  create: Prisma.XOR<Prisma.AllocationCreateWithoutReservationInput, Prisma.AllocationUncheckedCreateWithoutReservationInput>
-}
-
-export type AllocationCreateManyReservationInputEnvelope = {
-  data: Prisma.AllocationCreateManyReservationInput | Prisma.AllocationCreateManyReservationInput[]
-  skipDuplicates?: boolean
-}
-
-export type AllocationUpsertWithWhereUniqueWithoutReservationInput = {
-  where: Prisma.AllocationWhereUniqueInput
-  update: Prisma.XOR<Prisma.AllocationUpdateWithoutReservationInput, Prisma.AllocationUncheckedUpdateWithoutReservationInput>
-  create: Prisma.XOR<Prisma.AllocationCreateWithoutReservationInput, Prisma.AllocationUncheckedCreateWithoutReservationInput>
-}
-
-export type AllocationUpdateWithWhereUniqueWithoutReservationInput = {
-  where: Prisma.AllocationWhereUniqueInput
-  data: Prisma.XOR<Prisma.AllocationUpdateWithoutReservationInput, Prisma.AllocationUncheckedUpdateWithoutReservationInput>
-}
-
-export type AllocationUpdateManyWithWhereWithoutReservationInput = {
-  where: Prisma.AllocationScalarWhereInput
-  data: Prisma.XOR<Prisma.AllocationUpdateManyMutationInput, Prisma.AllocationUncheckedUpdateManyWithoutReservationInput>
-}
-
-export type AllocationScalarWhereInput = {
-  AND?: Prisma.AllocationScalarWhereInput | Prisma.AllocationScalarWhereInput[]
-  OR?: Prisma.AllocationScalarWhereInput[]
-  NOT?: Prisma.AllocationScalarWhereInput | Prisma.AllocationScalarWhereInput[]
-  reservationId?: Prisma.UuidFilter<"Allocation"> | string
-  sku?: Prisma.StringFilter<"Allocation"> | string
-  locationId?: Prisma.StringFilter<"Allocation"> | string
-  quantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
-  lotId?: Prisma.StringFilter<"Allocation"> | string
-  backorderedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
-  committedQuantity?: Prisma.BigIntFilter<"Allocation"> | bigint | number
-}
-
-export type AllocationCreateManyReservationInput = {
-  sku: string
-  locationId: string
-  quantity: bigint | number
-  lotId?: string
-  backorderedQuantity?: bigint | number
-  committedQuantity?: bigint | number
-}
-
-export type AllocationUpdateWithoutReservationInput = {
-  sku?: Prisma.StringFieldUpdateOperationsInput | string
-  locationId?: Prisma.StringFieldUpdateOperationsInput | string
-  quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  lotId?: Prisma.StringFieldUpdateOperationsInput | string
-  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
-export type AllocationUncheckedUpdateWithoutReservationInput = {
-  sku?: Prisma.StringFieldUpdateOperationsInput | string
-  locationId?: Prisma.StringFieldUpdateOperationsInput | string
-  quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  lotId?: Prisma.StringFieldUpdateOperationsInput | string
-  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
-export type AllocationUncheckedUpdateManyWithoutReservationInput = {
-  sku?: Prisma.StringFieldUpdateOperationsInput | string
-  locationId?: Prisma.StringFieldUpdateOperationsInput | string
-  quantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  lotId?: Prisma.StringFieldUpdateOperationsInput | string
-  backorderedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  committedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
 
 
 export type AllocationSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -572,7 +425,6 @@ export type AllocationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   lotId?: boolean
   backorderedQuantity?: boolean
   committedQuantity?: boolean
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["allocation"]>
 
 export type AllocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -583,7 +435,6 @@ export type AllocationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   lotId?: boolean
   backorderedQuantity?: boolean
   committedQuantity?: boolean
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["allocation"]>
 
 export type AllocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -594,7 +445,6 @@ export type AllocationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   lotId?: boolean
   backorderedQuantity?: boolean
   committedQuantity?: boolean
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["allocation"]>
 
 export type AllocationSelectScalar = {
@@ -608,21 +458,10 @@ export type AllocationSelectScalar = {
 }
 
 export type AllocationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"reservationId" | "sku" | "locationId" | "quantity" | "lotId" | "backorderedQuantity" | "committedQuantity", ExtArgs["result"]["allocation"]>
-export type AllocationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
-}
-export type AllocationIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
-}
-export type AllocationIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
-}
 
 export type $AllocationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Allocation"
-  objects: {
-    reservation: Prisma.$ReservationPayload<ExtArgs>
-  }
+  objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     reservationId: string
     sku: string
@@ -1028,7 +867,6 @@ readonly fields: AllocationFieldRefs;
  */
 export interface Prisma__AllocationClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
-  reservation<T extends Prisma.ReservationDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.ReservationDefaultArgs<ExtArgs>>): Prisma.Prisma__ReservationClient<runtime.Types.Result.GetResult<Prisma.$ReservationPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1082,10 +920,6 @@ export type AllocationFindUniqueArgs<ExtArgs extends runtime.Types.Extensions.In
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
-  /**
    * Filter, which Allocation to fetch.
    */
   where: Prisma.AllocationWhereUniqueInput
@@ -1104,10 +938,6 @@ export type AllocationFindUniqueOrThrowArgs<ExtArgs extends runtime.Types.Extens
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
-  /**
    * Filter, which Allocation to fetch.
    */
   where: Prisma.AllocationWhereUniqueInput
@@ -1125,10 +955,6 @@ export type AllocationFindFirstArgs<ExtArgs extends runtime.Types.Extensions.Int
    * Omit specific fields from the Allocation
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
   /**
    * Filter, which Allocation to fetch.
    */
@@ -1178,10 +1004,6 @@ export type AllocationFindFirstOrThrowArgs<ExtArgs extends runtime.Types.Extensi
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
-  /**
    * Filter, which Allocation to fetch.
    */
   where?: Prisma.AllocationWhereInput
@@ -1229,10 +1051,6 @@ export type AllocationFindManyArgs<ExtArgs extends runtime.Types.Extensions.Inte
    * Omit specific fields from the Allocation
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
   /**
    * Filter, which Allocations to fetch.
    */
@@ -1282,10 +1100,6 @@ export type AllocationCreateArgs<ExtArgs extends runtime.Types.Extensions.Intern
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
-  /**
    * The data needed to create a Allocation.
    */
   data: Prisma.XOR<Prisma.AllocationCreateInput, Prisma.AllocationUncheckedCreateInput>
@@ -1319,10 +1133,6 @@ export type AllocationCreateManyAndReturnArgs<ExtArgs extends runtime.Types.Exte
    */
   data: Prisma.AllocationCreateManyInput | Prisma.AllocationCreateManyInput[]
   skipDuplicates?: boolean
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationIncludeCreateManyAndReturn<ExtArgs> | null
 }
 
 /**
@@ -1337,10 +1147,6 @@ export type AllocationUpdateArgs<ExtArgs extends runtime.Types.Extensions.Intern
    * Omit specific fields from the Allocation
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
   /**
    * The data needed to update a Allocation.
    */
@@ -1393,10 +1199,6 @@ export type AllocationUpdateManyAndReturnArgs<ExtArgs extends runtime.Types.Exte
    * Limit how many Allocations to update.
    */
   limit?: number
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationIncludeUpdateManyAndReturn<ExtArgs> | null
 }
 
 /**
@@ -1411,10 +1213,6 @@ export type AllocationUpsertArgs<ExtArgs extends runtime.Types.Extensions.Intern
    * Omit specific fields from the Allocation
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
   /**
    * The filter to search for the Allocation to update in case it exists.
    */
@@ -1441,10 +1239,6 @@ export type AllocationDeleteArgs<ExtArgs extends runtime.Types.Extensions.Intern
    * Omit specific fields from the Allocation
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
   /**
    * Filter which Allocation to delete.
    */
@@ -1477,8 +1271,4 @@ export type AllocationDefaultArgs<ExtArgs extends runtime.Types.Extensions.Inter
    * Omit specific fields from the Allocation
    */
   omit?: Prisma.AllocationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
 }

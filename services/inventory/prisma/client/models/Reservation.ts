@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Reservation
- * Stock set aside. `state` is the number of weft.inventory.v1.ReservationState.
+ * Stock set aside: what it holds are its allocations, without a foreign key, since they are written with it and never removed. `state` is the number of weft.inventory.v1.ReservationState.
  * In SQL: an index on what can run out (reservations_due).
  */
 export type ReservationModel = runtime.Types.Result.DefaultSelection<Prisma.$ReservationPayload>
@@ -225,8 +225,6 @@ export type ReservationWhereInput = {
   reference?: Prisma.StringFilter<"Reservation"> | string
   createTime?: Prisma.DateTimeFilter<"Reservation"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"Reservation"> | Date | string
-  allocations?: Prisma.AllocationListRelationFilter
-  shortages?: Prisma.ShortageListRelationFilter
 }
 
 export type ReservationOrderByWithRelationInput = {
@@ -236,8 +234,6 @@ export type ReservationOrderByWithRelationInput = {
   reference?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
-  allocations?: Prisma.AllocationOrderByRelationAggregateInput
-  shortages?: Prisma.ShortageOrderByRelationAggregateInput
 }
 
 export type ReservationWhereUniqueInput = Prisma.AtLeast<{
@@ -250,8 +246,6 @@ export type ReservationWhereUniqueInput = Prisma.AtLeast<{
   reference?: Prisma.StringFilter<"Reservation"> | string
   createTime?: Prisma.DateTimeFilter<"Reservation"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"Reservation"> | Date | string
-  allocations?: Prisma.AllocationListRelationFilter
-  shortages?: Prisma.ShortageListRelationFilter
 }, "reservationId">
 
 export type ReservationOrderByWithAggregationInput = {
@@ -287,8 +281,6 @@ export type ReservationCreateInput = {
   reference: string
   createTime?: Date | string
   updateTime?: Date | string
-  allocations?: Prisma.AllocationCreateNestedManyWithoutReservationInput
-  shortages?: Prisma.ShortageCreateNestedManyWithoutReservationInput
 }
 
 export type ReservationUncheckedCreateInput = {
@@ -298,8 +290,6 @@ export type ReservationUncheckedCreateInput = {
   reference: string
   createTime?: Date | string
   updateTime?: Date | string
-  allocations?: Prisma.AllocationUncheckedCreateNestedManyWithoutReservationInput
-  shortages?: Prisma.ShortageUncheckedCreateNestedManyWithoutReservationInput
 }
 
 export type ReservationUpdateInput = {
@@ -309,8 +299,6 @@ export type ReservationUpdateInput = {
   reference?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  allocations?: Prisma.AllocationUpdateManyWithoutReservationNestedInput
-  shortages?: Prisma.ShortageUpdateManyWithoutReservationNestedInput
 }
 
 export type ReservationUncheckedUpdateInput = {
@@ -320,8 +308,6 @@ export type ReservationUncheckedUpdateInput = {
   reference?: Prisma.StringFieldUpdateOperationsInput | string
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  allocations?: Prisma.AllocationUncheckedUpdateManyWithoutReservationNestedInput
-  shortages?: Prisma.ShortageUncheckedUpdateManyWithoutReservationNestedInput
 }
 
 export type ReservationCreateManyInput = {
@@ -386,189 +372,6 @@ export type ReservationSumOrderByAggregateInput = {
   state?: Prisma.SortOrder
 }
 
-export type ReservationScalarRelationFilter = {
-  is?: Prisma.ReservationWhereInput
-  isNot?: Prisma.ReservationWhereInput
-}
-
-export type ReservationCreateNestedOneWithoutAllocationsInput = {
-  create?: Prisma.XOR<Prisma.ReservationCreateWithoutAllocationsInput, Prisma.ReservationUncheckedCreateWithoutAllocationsInput>
-  connectOrCreate?: Prisma.ReservationCreateOrConnectWithoutAllocationsInput
-  connect?: Prisma.ReservationWhereUniqueInput
-}
-
-export type ReservationUpdateOneRequiredWithoutAllocationsNestedInput = {
-  create?: Prisma.XOR<Prisma.ReservationCreateWithoutAllocationsInput, Prisma.ReservationUncheckedCreateWithoutAllocationsInput>
-  connectOrCreate?: Prisma.ReservationCreateOrConnectWithoutAllocationsInput
-  upsert?: Prisma.ReservationUpsertWithoutAllocationsInput
-  connect?: Prisma.ReservationWhereUniqueInput
-  update?: Prisma.XOR<Prisma.XOR<Prisma.ReservationUpdateToOneWithWhereWithoutAllocationsInput, Prisma.ReservationUpdateWithoutAllocationsInput>, Prisma.ReservationUncheckedUpdateWithoutAllocationsInput>
-}
-
-export type ReservationCreateNestedOneWithoutShortagesInput = {
-  create?: Prisma.XOR<Prisma.ReservationCreateWithoutShortagesInput, Prisma.ReservationUncheckedCreateWithoutShortagesInput>
-  connectOrCreate?: Prisma.ReservationCreateOrConnectWithoutShortagesInput
-  connect?: Prisma.ReservationWhereUniqueInput
-}
-
-export type ReservationUpdateOneRequiredWithoutShortagesNestedInput = {
-  create?: Prisma.XOR<Prisma.ReservationCreateWithoutShortagesInput, Prisma.ReservationUncheckedCreateWithoutShortagesInput>
-  connectOrCreate?: Prisma.ReservationCreateOrConnectWithoutShortagesInput
-  upsert?: Prisma.ReservationUpsertWithoutShortagesInput
-  connect?: Prisma.ReservationWhereUniqueInput
-  update?: Prisma.XOR<Prisma.XOR<Prisma.ReservationUpdateToOneWithWhereWithoutShortagesInput, Prisma.ReservationUpdateWithoutShortagesInput>, Prisma.ReservationUncheckedUpdateWithoutShortagesInput>
-}
-
-export type ReservationCreateWithoutAllocationsInput = {
-  reservationId?: string
-  state: number
-  expireTime: Date | string
-  reference: string
-  createTime?: Date | string
-  updateTime?: Date | string
-  shortages?: Prisma.ShortageCreateNestedManyWithoutReservationInput
-}
-
-export type ReservationUncheckedCreateWithoutAllocationsInput = {
-  reservationId?: string
-  state: number
-  expireTime: Date | string
-  reference: string
-  createTime?: Date | string
-  updateTime?: Date | string
-  shortages?: Prisma.ShortageUncheckedCreateNestedManyWithoutReservationInput
-}
-
-export type ReservationCreateOrConnectWithoutAllocationsInput = {
-  where: Prisma.ReservationWhereUniqueInput
-  create: Prisma.XOR<Prisma.ReservationCreateWithoutAllocationsInput, Prisma.ReservationUncheckedCreateWithoutAllocationsInput>
-}
-
-export type ReservationUpsertWithoutAllocationsInput = {
-  update: Prisma.XOR<Prisma.ReservationUpdateWithoutAllocationsInput, Prisma.ReservationUncheckedUpdateWithoutAllocationsInput>
-  create: Prisma.XOR<Prisma.ReservationCreateWithoutAllocationsInput, Prisma.ReservationUncheckedCreateWithoutAllocationsInput>
-  where?: Prisma.ReservationWhereInput
-}
-
-export type ReservationUpdateToOneWithWhereWithoutAllocationsInput = {
-  where?: Prisma.ReservationWhereInput
-  data: Prisma.XOR<Prisma.ReservationUpdateWithoutAllocationsInput, Prisma.ReservationUncheckedUpdateWithoutAllocationsInput>
-}
-
-export type ReservationUpdateWithoutAllocationsInput = {
-  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
-  state?: Prisma.IntFieldUpdateOperationsInput | number
-  expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  reference?: Prisma.StringFieldUpdateOperationsInput | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  shortages?: Prisma.ShortageUpdateManyWithoutReservationNestedInput
-}
-
-export type ReservationUncheckedUpdateWithoutAllocationsInput = {
-  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
-  state?: Prisma.IntFieldUpdateOperationsInput | number
-  expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  reference?: Prisma.StringFieldUpdateOperationsInput | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  shortages?: Prisma.ShortageUncheckedUpdateManyWithoutReservationNestedInput
-}
-
-export type ReservationCreateWithoutShortagesInput = {
-  reservationId?: string
-  state: number
-  expireTime: Date | string
-  reference: string
-  createTime?: Date | string
-  updateTime?: Date | string
-  allocations?: Prisma.AllocationCreateNestedManyWithoutReservationInput
-}
-
-export type ReservationUncheckedCreateWithoutShortagesInput = {
-  reservationId?: string
-  state: number
-  expireTime: Date | string
-  reference: string
-  createTime?: Date | string
-  updateTime?: Date | string
-  allocations?: Prisma.AllocationUncheckedCreateNestedManyWithoutReservationInput
-}
-
-export type ReservationCreateOrConnectWithoutShortagesInput = {
-  where: Prisma.ReservationWhereUniqueInput
-  create: Prisma.XOR<Prisma.ReservationCreateWithoutShortagesInput, Prisma.ReservationUncheckedCreateWithoutShortagesInput>
-}
-
-export type ReservationUpsertWithoutShortagesInput = {
-  update: Prisma.XOR<Prisma.ReservationUpdateWithoutShortagesInput, Prisma.ReservationUncheckedUpdateWithoutShortagesInput>
-  create: Prisma.XOR<Prisma.ReservationCreateWithoutShortagesInput, Prisma.ReservationUncheckedCreateWithoutShortagesInput>
-  where?: Prisma.ReservationWhereInput
-}
-
-export type ReservationUpdateToOneWithWhereWithoutShortagesInput = {
-  where?: Prisma.ReservationWhereInput
-  data: Prisma.XOR<Prisma.ReservationUpdateWithoutShortagesInput, Prisma.ReservationUncheckedUpdateWithoutShortagesInput>
-}
-
-export type ReservationUpdateWithoutShortagesInput = {
-  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
-  state?: Prisma.IntFieldUpdateOperationsInput | number
-  expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  reference?: Prisma.StringFieldUpdateOperationsInput | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  allocations?: Prisma.AllocationUpdateManyWithoutReservationNestedInput
-}
-
-export type ReservationUncheckedUpdateWithoutShortagesInput = {
-  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
-  state?: Prisma.IntFieldUpdateOperationsInput | number
-  expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  reference?: Prisma.StringFieldUpdateOperationsInput | string
-  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  allocations?: Prisma.AllocationUncheckedUpdateManyWithoutReservationNestedInput
-}
-
-
-/**
- * Count Type ReservationCountOutputType
- */
-
-export type ReservationCountOutputType = {
-  allocations: number
-  shortages: number
-}
-
-export type ReservationCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  allocations?: boolean | ReservationCountOutputTypeCountAllocationsArgs
-  shortages?: boolean | ReservationCountOutputTypeCountShortagesArgs
-}
-
-/**
- * ReservationCountOutputType without action
- */
-export type ReservationCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  /**
-   * Select specific fields to fetch from the ReservationCountOutputType
-   */
-  select?: Prisma.ReservationCountOutputTypeSelect<ExtArgs> | null
-}
-
-/**
- * ReservationCountOutputType without action
- */
-export type ReservationCountOutputTypeCountAllocationsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  where?: Prisma.AllocationWhereInput
-}
-
-/**
- * ReservationCountOutputType without action
- */
-export type ReservationCountOutputTypeCountShortagesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  where?: Prisma.ShortageWhereInput
-}
 
 
 export type ReservationSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -578,9 +381,6 @@ export type ReservationSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   reference?: boolean
   createTime?: boolean
   updateTime?: boolean
-  allocations?: boolean | Prisma.Reservation$allocationsArgs<ExtArgs>
-  shortages?: boolean | Prisma.Reservation$shortagesArgs<ExtArgs>
-  _count?: boolean | Prisma.ReservationCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["reservation"]>
 
 export type ReservationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -611,20 +411,10 @@ export type ReservationSelectScalar = {
 }
 
 export type ReservationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"reservationId" | "state" | "expireTime" | "reference" | "createTime" | "updateTime", ExtArgs["result"]["reservation"]>
-export type ReservationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  allocations?: boolean | Prisma.Reservation$allocationsArgs<ExtArgs>
-  shortages?: boolean | Prisma.Reservation$shortagesArgs<ExtArgs>
-  _count?: boolean | Prisma.ReservationCountOutputTypeDefaultArgs<ExtArgs>
-}
-export type ReservationIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
-export type ReservationIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
 
 export type $ReservationPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Reservation"
-  objects: {
-    allocations: Prisma.$AllocationPayload<ExtArgs>[]
-    shortages: Prisma.$ShortagePayload<ExtArgs>[]
-  }
+  objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     reservationId: string
     state: number
@@ -1026,8 +816,6 @@ readonly fields: ReservationFieldRefs;
  */
 export interface Prisma__ReservationClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
-  allocations<T extends Prisma.Reservation$allocationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Reservation$allocationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$AllocationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
-  shortages<T extends Prisma.Reservation$shortagesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Reservation$shortagesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ShortagePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1080,10 +868,6 @@ export type ReservationFindUniqueArgs<ExtArgs extends runtime.Types.Extensions.I
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
-  /**
    * Filter, which Reservation to fetch.
    */
   where: Prisma.ReservationWhereUniqueInput
@@ -1102,10 +886,6 @@ export type ReservationFindUniqueOrThrowArgs<ExtArgs extends runtime.Types.Exten
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
-  /**
    * Filter, which Reservation to fetch.
    */
   where: Prisma.ReservationWhereUniqueInput
@@ -1123,10 +903,6 @@ export type ReservationFindFirstArgs<ExtArgs extends runtime.Types.Extensions.In
    * Omit specific fields from the Reservation
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
   /**
    * Filter, which Reservation to fetch.
    */
@@ -1176,10 +952,6 @@ export type ReservationFindFirstOrThrowArgs<ExtArgs extends runtime.Types.Extens
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
-  /**
    * Filter, which Reservation to fetch.
    */
   where?: Prisma.ReservationWhereInput
@@ -1227,10 +999,6 @@ export type ReservationFindManyArgs<ExtArgs extends runtime.Types.Extensions.Int
    * Omit specific fields from the Reservation
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
   /**
    * Filter, which Reservations to fetch.
    */
@@ -1280,10 +1048,6 @@ export type ReservationCreateArgs<ExtArgs extends runtime.Types.Extensions.Inter
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
-  /**
    * The data needed to create a Reservation.
    */
   data: Prisma.XOR<Prisma.ReservationCreateInput, Prisma.ReservationUncheckedCreateInput>
@@ -1331,10 +1095,6 @@ export type ReservationUpdateArgs<ExtArgs extends runtime.Types.Extensions.Inter
    * Omit specific fields from the Reservation
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
   /**
    * The data needed to update a Reservation.
    */
@@ -1402,10 +1162,6 @@ export type ReservationUpsertArgs<ExtArgs extends runtime.Types.Extensions.Inter
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
-  /**
    * The filter to search for the Reservation to update in case it exists.
    */
   where: Prisma.ReservationWhereUniqueInput
@@ -1432,10 +1188,6 @@ export type ReservationDeleteArgs<ExtArgs extends runtime.Types.Extensions.Inter
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
-  /**
    * Filter which Reservation to delete.
    */
   where: Prisma.ReservationWhereUniqueInput
@@ -1456,54 +1208,6 @@ export type ReservationDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.I
 }
 
 /**
- * Reservation.allocations
- */
-export type Reservation$allocationsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  /**
-   * Select specific fields to fetch from the Allocation
-   */
-  select?: Prisma.AllocationSelect<ExtArgs> | null
-  /**
-   * Omit specific fields from the Allocation
-   */
-  omit?: Prisma.AllocationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.AllocationInclude<ExtArgs> | null
-  where?: Prisma.AllocationWhereInput
-  orderBy?: Prisma.AllocationOrderByWithRelationInput | Prisma.AllocationOrderByWithRelationInput[]
-  cursor?: Prisma.AllocationWhereUniqueInput
-  take?: number
-  skip?: number
-  distinct?: Prisma.AllocationScalarFieldEnum | Prisma.AllocationScalarFieldEnum[]
-}
-
-/**
- * Reservation.shortages
- */
-export type Reservation$shortagesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  /**
-   * Select specific fields to fetch from the Shortage
-   */
-  select?: Prisma.ShortageSelect<ExtArgs> | null
-  /**
-   * Omit specific fields from the Shortage
-   */
-  omit?: Prisma.ShortageOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
-  where?: Prisma.ShortageWhereInput
-  orderBy?: Prisma.ShortageOrderByWithRelationInput | Prisma.ShortageOrderByWithRelationInput[]
-  cursor?: Prisma.ShortageWhereUniqueInput
-  take?: number
-  skip?: number
-  distinct?: Prisma.ShortageScalarFieldEnum | Prisma.ShortageScalarFieldEnum[]
-}
-
-/**
  * Reservation without action
  */
 export type ReservationDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1515,8 +1219,4 @@ export type ReservationDefaultArgs<ExtArgs extends runtime.Types.Extensions.Inte
    * Omit specific fields from the Reservation
    */
   omit?: Prisma.ReservationOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ReservationInclude<ExtArgs> | null
 }

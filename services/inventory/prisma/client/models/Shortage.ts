@@ -212,7 +212,6 @@ export type ShortageWhereInput = {
   sku?: Prisma.StringFilter<"Shortage"> | string
   requestedQuantity?: Prisma.BigIntFilter<"Shortage"> | bigint | number
   availableQuantity?: Prisma.BigIntFilter<"Shortage"> | bigint | number
-  reservation?: Prisma.XOR<Prisma.ReservationScalarRelationFilter, Prisma.ReservationWhereInput>
 }
 
 export type ShortageOrderByWithRelationInput = {
@@ -220,7 +219,6 @@ export type ShortageOrderByWithRelationInput = {
   sku?: Prisma.SortOrder
   requestedQuantity?: Prisma.SortOrder
   availableQuantity?: Prisma.SortOrder
-  reservation?: Prisma.ReservationOrderByWithRelationInput
 }
 
 export type ShortageWhereUniqueInput = Prisma.AtLeast<{
@@ -232,7 +230,6 @@ export type ShortageWhereUniqueInput = Prisma.AtLeast<{
   sku?: Prisma.StringFilter<"Shortage"> | string
   requestedQuantity?: Prisma.BigIntFilter<"Shortage"> | bigint | number
   availableQuantity?: Prisma.BigIntFilter<"Shortage"> | bigint | number
-  reservation?: Prisma.XOR<Prisma.ReservationScalarRelationFilter, Prisma.ReservationWhereInput>
 }, "reservationId_sku">
 
 export type ShortageOrderByWithAggregationInput = {
@@ -258,10 +255,10 @@ export type ShortageScalarWhereWithAggregatesInput = {
 }
 
 export type ShortageCreateInput = {
+  reservationId: string
   sku: string
   requestedQuantity: bigint | number
   availableQuantity: bigint | number
-  reservation: Prisma.ReservationCreateNestedOneWithoutShortagesInput
 }
 
 export type ShortageUncheckedCreateInput = {
@@ -272,10 +269,10 @@ export type ShortageUncheckedCreateInput = {
 }
 
 export type ShortageUpdateInput = {
+  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   requestedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   availableQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  reservation?: Prisma.ReservationUpdateOneRequiredWithoutShortagesNestedInput
 }
 
 export type ShortageUncheckedUpdateInput = {
@@ -293,6 +290,7 @@ export type ShortageCreateManyInput = {
 }
 
 export type ShortageUpdateManyMutationInput = {
+  reservationId?: Prisma.StringFieldUpdateOperationsInput | string
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   requestedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   availableQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -303,16 +301,6 @@ export type ShortageUncheckedUpdateManyInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   requestedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   availableQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
-export type ShortageListRelationFilter = {
-  every?: Prisma.ShortageWhereInput
-  some?: Prisma.ShortageWhereInput
-  none?: Prisma.ShortageWhereInput
-}
-
-export type ShortageOrderByRelationAggregateInput = {
-  _count?: Prisma.SortOrder
 }
 
 export type ShortageReservationIdSkuCompoundUniqueInput = {
@@ -351,120 +339,6 @@ export type ShortageSumOrderByAggregateInput = {
   availableQuantity?: Prisma.SortOrder
 }
 
-export type ShortageCreateNestedManyWithoutReservationInput = {
-  create?: Prisma.XOR<Prisma.ShortageCreateWithoutReservationInput, Prisma.ShortageUncheckedCreateWithoutReservationInput> | Prisma.ShortageCreateWithoutReservationInput[] | Prisma.ShortageUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.ShortageCreateOrConnectWithoutReservationInput | Prisma.ShortageCreateOrConnectWithoutReservationInput[]
-  createMany?: Prisma.ShortageCreateManyReservationInputEnvelope
-  connect?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-}
-
-export type ShortageUncheckedCreateNestedManyWithoutReservationInput = {
-  create?: Prisma.XOR<Prisma.ShortageCreateWithoutReservationInput, Prisma.ShortageUncheckedCreateWithoutReservationInput> | Prisma.ShortageCreateWithoutReservationInput[] | Prisma.ShortageUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.ShortageCreateOrConnectWithoutReservationInput | Prisma.ShortageCreateOrConnectWithoutReservationInput[]
-  createMany?: Prisma.ShortageCreateManyReservationInputEnvelope
-  connect?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-}
-
-export type ShortageUpdateManyWithoutReservationNestedInput = {
-  create?: Prisma.XOR<Prisma.ShortageCreateWithoutReservationInput, Prisma.ShortageUncheckedCreateWithoutReservationInput> | Prisma.ShortageCreateWithoutReservationInput[] | Prisma.ShortageUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.ShortageCreateOrConnectWithoutReservationInput | Prisma.ShortageCreateOrConnectWithoutReservationInput[]
-  upsert?: Prisma.ShortageUpsertWithWhereUniqueWithoutReservationInput | Prisma.ShortageUpsertWithWhereUniqueWithoutReservationInput[]
-  createMany?: Prisma.ShortageCreateManyReservationInputEnvelope
-  set?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  disconnect?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  delete?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  connect?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  update?: Prisma.ShortageUpdateWithWhereUniqueWithoutReservationInput | Prisma.ShortageUpdateWithWhereUniqueWithoutReservationInput[]
-  updateMany?: Prisma.ShortageUpdateManyWithWhereWithoutReservationInput | Prisma.ShortageUpdateManyWithWhereWithoutReservationInput[]
-  deleteMany?: Prisma.ShortageScalarWhereInput | Prisma.ShortageScalarWhereInput[]
-}
-
-export type ShortageUncheckedUpdateManyWithoutReservationNestedInput = {
-  create?: Prisma.XOR<Prisma.ShortageCreateWithoutReservationInput, Prisma.ShortageUncheckedCreateWithoutReservationInput> | Prisma.ShortageCreateWithoutReservationInput[] | Prisma.ShortageUncheckedCreateWithoutReservationInput[]
-  connectOrCreate?: Prisma.ShortageCreateOrConnectWithoutReservationInput | Prisma.ShortageCreateOrConnectWithoutReservationInput[]
-  upsert?: Prisma.ShortageUpsertWithWhereUniqueWithoutReservationInput | Prisma.ShortageUpsertWithWhereUniqueWithoutReservationInput[]
-  createMany?: Prisma.ShortageCreateManyReservationInputEnvelope
-  set?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  disconnect?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  delete?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  connect?: Prisma.ShortageWhereUniqueInput | Prisma.ShortageWhereUniqueInput[]
-  update?: Prisma.ShortageUpdateWithWhereUniqueWithoutReservationInput | Prisma.ShortageUpdateWithWhereUniqueWithoutReservationInput[]
-  updateMany?: Prisma.ShortageUpdateManyWithWhereWithoutReservationInput | Prisma.ShortageUpdateManyWithWhereWithoutReservationInput[]
-  deleteMany?: Prisma.ShortageScalarWhereInput | Prisma.ShortageScalarWhereInput[]
-}
-
-export type ShortageCreateWithoutReservationInput = {
-  sku: string
-  requestedQuantity: bigint | number
-  availableQuantity: bigint | number
-}
-
-export type ShortageUncheckedCreateWithoutReservationInput = {
-  sku: string
-  requestedQuantity: bigint | number
-  availableQuantity: bigint | number
-}
-
-export type ShortageCreateOrConnectWithoutReservationInput = {
-  where: Prisma.ShortageWhereUniqueInput
-  create: Prisma.XOR<Prisma.ShortageCreateWithoutReservationInput, Prisma.ShortageUncheckedCreateWithoutReservationInput>
-}
-
-export type ShortageCreateManyReservationInputEnvelope = {
-  data: Prisma.ShortageCreateManyReservationInput | Prisma.ShortageCreateManyReservationInput[]
-  skipDuplicates?: boolean
-}
-
-export type ShortageUpsertWithWhereUniqueWithoutReservationInput = {
-  where: Prisma.ShortageWhereUniqueInput
-  update: Prisma.XOR<Prisma.ShortageUpdateWithoutReservationInput, Prisma.ShortageUncheckedUpdateWithoutReservationInput>
-  create: Prisma.XOR<Prisma.ShortageCreateWithoutReservationInput, Prisma.ShortageUncheckedCreateWithoutReservationInput>
-}
-
-export type ShortageUpdateWithWhereUniqueWithoutReservationInput = {
-  where: Prisma.ShortageWhereUniqueInput
-  data: Prisma.XOR<Prisma.ShortageUpdateWithoutReservationInput, Prisma.ShortageUncheckedUpdateWithoutReservationInput>
-}
-
-export type ShortageUpdateManyWithWhereWithoutReservationInput = {
-  where: Prisma.ShortageScalarWhereInput
-  data: Prisma.XOR<Prisma.ShortageUpdateManyMutationInput, Prisma.ShortageUncheckedUpdateManyWithoutReservationInput>
-}
-
-export type ShortageScalarWhereInput = {
-  AND?: Prisma.ShortageScalarWhereInput | Prisma.ShortageScalarWhereInput[]
-  OR?: Prisma.ShortageScalarWhereInput[]
-  NOT?: Prisma.ShortageScalarWhereInput | Prisma.ShortageScalarWhereInput[]
-  reservationId?: Prisma.UuidFilter<"Shortage"> | string
-  sku?: Prisma.StringFilter<"Shortage"> | string
-  requestedQuantity?: Prisma.BigIntFilter<"Shortage"> | bigint | number
-  availableQuantity?: Prisma.BigIntFilter<"Shortage"> | bigint | number
-}
-
-export type ShortageCreateManyReservationInput = {
-  sku: string
-  requestedQuantity: bigint | number
-  availableQuantity: bigint | number
-}
-
-export type ShortageUpdateWithoutReservationInput = {
-  sku?: Prisma.StringFieldUpdateOperationsInput | string
-  requestedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  availableQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
-export type ShortageUncheckedUpdateWithoutReservationInput = {
-  sku?: Prisma.StringFieldUpdateOperationsInput | string
-  requestedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  availableQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
-export type ShortageUncheckedUpdateManyWithoutReservationInput = {
-  sku?: Prisma.StringFieldUpdateOperationsInput | string
-  requestedQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  availableQuantity?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-}
-
 
 
 export type ShortageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -472,7 +346,6 @@ export type ShortageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   sku?: boolean
   requestedQuantity?: boolean
   availableQuantity?: boolean
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["shortage"]>
 
 export type ShortageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -480,7 +353,6 @@ export type ShortageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   sku?: boolean
   requestedQuantity?: boolean
   availableQuantity?: boolean
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["shortage"]>
 
 export type ShortageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -488,7 +360,6 @@ export type ShortageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   sku?: boolean
   requestedQuantity?: boolean
   availableQuantity?: boolean
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["shortage"]>
 
 export type ShortageSelectScalar = {
@@ -499,21 +370,10 @@ export type ShortageSelectScalar = {
 }
 
 export type ShortageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"reservationId" | "sku" | "requestedQuantity" | "availableQuantity", ExtArgs["result"]["shortage"]>
-export type ShortageInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
-}
-export type ShortageIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
-}
-export type ShortageIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  reservation?: boolean | Prisma.ReservationDefaultArgs<ExtArgs>
-}
 
 export type $ShortagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Shortage"
-  objects: {
-    reservation: Prisma.$ReservationPayload<ExtArgs>
-  }
+  objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     reservationId: string
     sku: string
@@ -913,7 +773,6 @@ readonly fields: ShortageFieldRefs;
  */
 export interface Prisma__ShortageClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
-  reservation<T extends Prisma.ReservationDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.ReservationDefaultArgs<ExtArgs>>): Prisma.Prisma__ReservationClient<runtime.Types.Result.GetResult<Prisma.$ReservationPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -964,10 +823,6 @@ export type ShortageFindUniqueArgs<ExtArgs extends runtime.Types.Extensions.Inte
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
-  /**
    * Filter, which Shortage to fetch.
    */
   where: Prisma.ShortageWhereUniqueInput
@@ -986,10 +841,6 @@ export type ShortageFindUniqueOrThrowArgs<ExtArgs extends runtime.Types.Extensio
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
-  /**
    * Filter, which Shortage to fetch.
    */
   where: Prisma.ShortageWhereUniqueInput
@@ -1007,10 +858,6 @@ export type ShortageFindFirstArgs<ExtArgs extends runtime.Types.Extensions.Inter
    * Omit specific fields from the Shortage
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
   /**
    * Filter, which Shortage to fetch.
    */
@@ -1060,10 +907,6 @@ export type ShortageFindFirstOrThrowArgs<ExtArgs extends runtime.Types.Extension
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
-  /**
    * Filter, which Shortage to fetch.
    */
   where?: Prisma.ShortageWhereInput
@@ -1111,10 +954,6 @@ export type ShortageFindManyArgs<ExtArgs extends runtime.Types.Extensions.Intern
    * Omit specific fields from the Shortage
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
   /**
    * Filter, which Shortages to fetch.
    */
@@ -1164,10 +1003,6 @@ export type ShortageCreateArgs<ExtArgs extends runtime.Types.Extensions.Internal
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
   /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
-  /**
    * The data needed to create a Shortage.
    */
   data: Prisma.XOR<Prisma.ShortageCreateInput, Prisma.ShortageUncheckedCreateInput>
@@ -1201,10 +1036,6 @@ export type ShortageCreateManyAndReturnArgs<ExtArgs extends runtime.Types.Extens
    */
   data: Prisma.ShortageCreateManyInput | Prisma.ShortageCreateManyInput[]
   skipDuplicates?: boolean
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageIncludeCreateManyAndReturn<ExtArgs> | null
 }
 
 /**
@@ -1219,10 +1050,6 @@ export type ShortageUpdateArgs<ExtArgs extends runtime.Types.Extensions.Internal
    * Omit specific fields from the Shortage
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
   /**
    * The data needed to update a Shortage.
    */
@@ -1275,10 +1102,6 @@ export type ShortageUpdateManyAndReturnArgs<ExtArgs extends runtime.Types.Extens
    * Limit how many Shortages to update.
    */
   limit?: number
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageIncludeUpdateManyAndReturn<ExtArgs> | null
 }
 
 /**
@@ -1293,10 +1116,6 @@ export type ShortageUpsertArgs<ExtArgs extends runtime.Types.Extensions.Internal
    * Omit specific fields from the Shortage
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
   /**
    * The filter to search for the Shortage to update in case it exists.
    */
@@ -1323,10 +1142,6 @@ export type ShortageDeleteArgs<ExtArgs extends runtime.Types.Extensions.Internal
    * Omit specific fields from the Shortage
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
   /**
    * Filter which Shortage to delete.
    */
@@ -1359,8 +1174,4 @@ export type ShortageDefaultArgs<ExtArgs extends runtime.Types.Extensions.Interna
    * Omit specific fields from the Shortage
    */
   omit?: Prisma.ShortageOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.ShortageInclude<ExtArgs> | null
 }

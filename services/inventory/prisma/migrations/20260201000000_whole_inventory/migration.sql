@@ -12,6 +12,10 @@ ALTER TABLE "items"
     ADD CONSTRAINT "items_out_of_stock_policy_known" CHECK ("out_of_stock_policy" BETWEEN 1 AND 3),
     ADD CONSTRAINT "items_backorder_limit_in_range" CHECK ("backorder_limit" BETWEEN 0 AND 1000000000);
 
+-- The same trade item has the same number in a form that is longer by leading zeros (src/items/filter-sql.ts has the same expression).
+DROP INDEX "items_gtin_live";
+CREATE UNIQUE INDEX "items_gtin_live" ON "items" ((lpad("gtin", 14, '0'))) WHERE "gtin" <> '' AND "delete_time" IS NULL;
+
 CREATE TABLE "kit_components" (
     "kit_sku" TEXT COLLATE "C" NOT NULL,
     "component_sku" TEXT COLLATE "C" NOT NULL,
