@@ -1,170 +1,27 @@
 /**
- * Trap 4, counter drift (medusa#12401): many callers do whatever they like at once, and afterwards every counter is the sum of
- * what it counts.
+ * Inventory against a model of it: whatever a caller does, one thing after the other, both have the same outcome and are in the same state
+ * after each. Many callers at once are drift.test.ts's.
  */
 
-import { ReservationPolicy, SourcingStrategy } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
-import { reasonOf } from '@weft/runtime/errors/fail';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { requestId } from '../../../dev/src/testing/calls.ts';
-import { addItem, addLocation, addStock, startInventory, type TestInventory } from './harness.ts';
+import { afterAll, beforeAll, test } from 'vitest';
+import { NEVER_MS, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
-
-const SKUS = ['M-1', 'M-2', 'M-3'];
-const PLACES = ['north', 'south'];
+import { COMMANDS, startModel } from './model/commands.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
-  // Swept all the time: the sweep takes part in the races.
-  inventory = await startInventory({ sweepIntervalMs: 5 });
-  for (const locationId of PLACES) {
-    await addLocation(inventory, { locationId });
-  }
-  for (const sku of SKUS) {
-    await addItem(inventory, { sku });
-  }
+  inventory = await startInventory({ sweepIntervalMs: NEVER_MS });
 });
 afterAll(() => inventory.stop());
 
-const sku = fc.constantFrom(...SKUS);
-const place = fc.constantFrom(...PLACES);
-const line = fc.record({
-  sku,
-  quantity: fc.bigInt(1n, 6n),
-  locationId: fc.constantFrom('', '', ...PLACES),
-});
-/** One thing that a caller does. `target` says which of the reservations made so far it is about. */
-const operation = fc.oneof(
-  fc.record({
-    kind: fc.constant('adjust' as const),
-    sku,
-    place,
-    delta: fc.integer({ min: -8, max: 8 }).filter(Boolean),
-  }),
-  fc.record({
-    kind: fc.constant('import' as const),
-    rows: fc.array(fc.record({ sku, place, onHand: fc.integer({ min: 0, max: 20 }), safety: fc.nat(3) }), {
-      minLength: 1,
-      maxLength: 4,
-    }),
-  }),
-  fc.record({
-    kind: fc.constant('reserve' as const),
-    lines: fc.array(line, { minLength: 1, maxLength: 4 }),
-    policy: fc.constantFrom(ReservationPolicy.ALL_OR_NOTHING, ReservationPolicy.PARTIAL),
-    strategy: fc.constantFrom(SourcingStrategy.PRIORITY, SourcingStrategy.FEWEST_SPLITS),
-  }),
-  fc.record({
-    kind: fc.constantFrom(
-      'confirm' as const,
-      'release' as const,
-      'commit' as const,
-      'extend' as const,
-      'expire' as const,
-    ),
-    target: fc.nat(),
-  }),
-);
-type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
-
-/** Refusals that random callers earn; anything else is a fault. */
-/** DEADLINE: a busy machine. Whether such a call had its effect or not, the sums must hold. */
-const EXPECTED = new Set(['INSUFFICIENT_STOCK', 'RESERVATION_EXPIRED', 'RESERVATION_STATE', 'DEADLINE']);
-
-async function perform(operation: Operation, made: string[]): Promise<void> {
-  const { stock, reservations, pool } = inventory;
-  const target = () => 'target' in operation && made[operation.target % made.length];
-  switch (operation.kind) {
-    case 'adjust':
-      await addStock(inventory, operation.sku, operation.place, operation.delta);
-      return;
-    case 'import': {
-      const rows = operation.rows.map((row) => ({
-        sku: row.sku,
-        locationId: row.place,
-        onHand: BigInt(row.onHand),
-        safety: BigInt(row.safety),
-      }));
-      await stock.importStock(
-        (async function* () {
-          yield { requestId: requestId(), firstLine: 1n, rows };
-        })(),
-      );
-      return;
-    }
-    case 'reserve': {
-      const { lines, policy, strategy } = operation;
-      const request = { requestId: requestId(), lines, policy, strategy, ttl: { seconds: 60n } };
-      const { reservation } = await reservations.createReservation(request);
-      made.push(reservation?.reservationId ?? '');
-      return;
-    }
-  }
-  const reservationId = target();
-  if (reservationId === false || reservationId === undefined) {
-    return;
-  }
-  const request = { requestId: requestId(), reservationId };
-  switch (operation.kind) {
-    case 'confirm':
-      await reservations.confirmReservation(request);
-      return;
-    case 'release':
-      await reservations.releaseReservation(request);
-      return;
-    case 'commit':
-      await reservations.commitReservation(request);
-      return;
-    case 'extend':
-      await reservations.extendReservation({ ...request, ttl: { seconds: 120n } });
-      return;
-    case 'expire':
-      await pool.query('UPDATE reservations SET expire_time = now() WHERE reservation_id = $1 AND state = 1', [
-        reservationId,
-      ]);
-      return;
-  }
-}
-
-test('whatever parallel callers do, the counters are the sums of what they count', async () => {
-  const performed = new Map<string, number>();
+test('behaves as its model, command by command', async () => {
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.array(operation, { minLength: 1, maxLength: 12 }), { minLength: 2, maxLength: 6 }),
-      async (callers) => {
-        const made: string[] = [];
-        const faults: unknown[] = [];
-        await Promise.all(
-          callers.map(async (operations) => {
-            for (const operation of operations) {
-              try {
-                await perform(operation, made);
-                performed.set(operation.kind, (performed.get(operation.kind) ?? 0) + 1);
-              } catch (error) {
-                if (!EXPECTED.has(reasonOf(error) ?? '')) {
-                  faults.push(error);
-                }
-              }
-            }
-          }),
-        );
-        expect(faults).toEqual([]);
-        await checkInvariants(inventory.pool);
-      },
-    ),
-    // Nothing that takes seconds is worth shrinking, and what raced is not there the second time.
-    { numRuns: 40, endOnFailure: true },
+    fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: 30, size: 'max' }), async (commands) => {
+      const world = await startModel(inventory);
+      await fc.asyncModelRun(() => world, commands);
+      await checkInvariants(inventory.pool);
+    }),
+    { numRuns: 40 },
   );
-  // Random, but not idle: every kind of operation succeeded some of the time.
-  expect([...performed.keys()].sort()).toEqual([
-    'adjust',
-    'commit',
-    'confirm',
-    'expire',
-    'extend',
-    'import',
-    'release',
-    'reserve',
-  ]);
-}, 60_000);
+}, 90_000);

@@ -14,7 +14,7 @@ import { levelKey } from '../stock/level.ts';
 import { countryDistanceKm } from './country-distance.ts';
 import { type Component, planSourcing, type Shortage, type Strategy } from './sourcing.ts';
 import { type Market, type Place, serves, stockedSkus } from './supply.ts';
-import { add, smaller } from './units.ts';
+import { add, compareText, smaller } from './units.ts';
 
 /** What is asked of stock: the part that PlanSourcing and CreateReservation have in common. */
 export type Demand = {
@@ -34,7 +34,7 @@ export type PlannedAllocation = {
   readonly backordered: bigint;
 };
 
-/** A plan down to lots. Allocations sorted by SKU, location and expiry; shortages by SKU. */
+/** A plan down to lots. Allocations sorted by SKU, location and lot; shortages by SKU. */
 export type StockPlan = { readonly allocations: readonly PlannedAllocation[]; readonly shortages: readonly Shortage[] };
 
 const STRATEGIES: Readonly<Record<SourcingStrategy, Strategy>> = {
@@ -155,7 +155,8 @@ function byLot(
   if (missing > 0n) {
     throw new Error(`the lots of ${sku} at ${locationId} hold ${missing} units less than the level has available`);
   }
-  return split;
+  // In the order in which a reservation is read.
+  return split.sort((a, b) => compareText(a.lotId, b.lotId));
 }
 
 type Explained = MessageInitShape<typeof SourcingLocationSchema>;
