@@ -1,5 +1,5 @@
 /**
- * A connection to PostgreSQL that breaks when a test says so: just before a statement reaches the server, or when the server has done what it
+ * A connection to PostgreSQL that counts what passes, and breaks when a test says so: just before a statement reaches the server, or when the server has done what it
  * says and the answer is on its way. The second is what nobody can tell from the first, and what idempotency is for.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -16,6 +16,8 @@ export interface PostgresProxy {
    * @param matches what the statement's text is, whether it is prepared or not.
    */
   cutAt(matches: RegExp, moment: CutMoment): Promise<void>;
+  /** How many statements have passed whose text matches. */
+  passed(matches: RegExp): number;
   stop(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ const READY_FOR_QUERY = 'Z'.charCodeAt(0);
 export async function postgresProxy(databaseUrl: string): Promise<PostgresProxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
+  const counts = new Map<string, number>();
   let waiting: Cut | undefined;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
@@ -51,6 +54,7 @@ export async function postgresProxy(databaseUrl: string): Promise<PostgresProxy>
       });
     }
     relay(client, upstream, (text) => {
+      counts.set(text, (counts.get(text) ?? 0) + 1);
       const cut = waiting;
       if (cut === undefined || !cut.matches.test(text)) return undefined;
       waiting = undefined;
@@ -66,6 +70,7 @@ export async function postgresProxy(databaseUrl: string): Promise<PostgresProxy>
       new Promise((resolve) => {
         waiting = { matches, moment, done: resolve };
       }),
+    passed: (matches) => [...counts].reduce((sum, [text, count]) => sum + (matches.test(text) ? count : 0), 0),
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -24,6 +24,8 @@ export type InventoryOptions = {
   readonly databaseUrl: string;
   /** Pause between two sweeps of holds that ran out, in milliseconds. Default 1,000. */
   readonly sweepIntervalMs?: number;
+  /** Callers of CreateReservation that may wait for their batch; one more is OVERLOADED. Default 2,048. */
+  readonly maxWaitingReservations?: number;
 };
 
 /** Inventory, ready to be served. */
@@ -34,9 +36,15 @@ export type Inventory = {
 };
 
 const SWEEP_INTERVAL_MS = 1_000;
+/** At several thousand a second they wait less than half of their deadline. */
+const MAX_WAITING_RESERVATIONS = 2_048;
 
 /** Puts the services on a database and starts to sweep and to follow its changes. */
-export function openInventory({ databaseUrl, sweepIntervalMs = SWEEP_INTERVAL_MS }: InventoryOptions): Inventory {
+export function openInventory({
+  databaseUrl,
+  sweepIntervalMs = SWEEP_INTERVAL_MS,
+  maxWaitingReservations = MAX_WAITING_RESERVATIONS,
+}: InventoryOptions): Inventory {
   const pool = openPool({ databaseUrl, workload: 'inventory' });
   const database = openDatabase(pool);
   const changefeed = new Changefeed({ pool, databaseUrl });
@@ -52,7 +60,7 @@ export function openInventory({ databaseUrl, sweepIntervalMs = SWEEP_INTERVAL_MS
       implement(LocationService, locationService(database)),
       implement(AvailabilityService, availabilityService(database, changefeed)),
       implement(StockService, stockService(database, changefeed)),
-      implement(ReservationService, reservationService(database, changefeed)),
+      implement(ReservationService, reservationService(database, changefeed, maxWaitingReservations)),
     ],
     async close() {
       await Promise.all(background.map((running) => running.stop()));

@@ -19,7 +19,7 @@ import { DimensionsSchema } from '@weft/gen/weft/type/v1/dimensions_pb.js';
 import type { Pool } from 'pg';
 import { requestId, transportAs } from '../../../dev/src/testing/calls.ts';
 import { host, openTestDatabase } from '../../../dev/src/testing/hosted.ts';
-import { openInventory } from '../src/inventory.ts';
+import { type InventoryOptions, openInventory } from '../src/inventory.ts';
 
 /** The services' clients, as one caller. */
 export type Clients = {
@@ -61,9 +61,9 @@ export async function startInventory({ sweepIntervalMs = 200 } = {}): Promise<Te
 /** Starts one more inventory on a database that is there already. */
 export async function startReplica(
   databaseUrl: string,
-  { sweepIntervalMs = NEVER_MS } = {},
+  { sweepIntervalMs = NEVER_MS, ...options }: Omit<InventoryOptions, 'databaseUrl'> = {},
 ): Promise<Omit<TestInventory, 'pool'>> {
-  const inventory = await host('inventory', openInventory({ databaseUrl, sweepIntervalMs }));
+  const inventory = await host('inventory', openInventory({ databaseUrl, sweepIntervalMs, ...options }));
   const as = (workload: string): Clients => {
     const transport = transportAs(inventory.address, { workload });
     return {

@@ -23,13 +23,14 @@ import { type Market, readMarketNow } from './supply.ts';
 /** Calls that go to the database together, at most. */
 const MAX_BATCH = 256;
 
-/** Makes the function that answers a call with the next batch. */
-export function reserver(pool: Pool, sql: Sql) {
+/** Makes the function that answers a call with the next batch; when `maxWaiting` wait already, a call is OVERLOADED. */
+export function reserver(pool: Pool, sql: Sql, maxWaiting: number) {
   const cache = new MarketCache((skus) => readMarketNow(sql, skus));
   return coalesce<ReservationCall, CreateReservationResponse>({
     // The transaction is everybody's, so no single caller's deadline or departure may end it.
     run: (calls) => detached(() => reserveBatch(pool, cache, calls)),
     maxBatch: MAX_BATCH,
+    maxQueue: maxWaiting,
   });
 }
 

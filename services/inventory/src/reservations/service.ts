@@ -33,9 +33,13 @@ const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const { method } = ReservationService;
 
 /** Makes the service on a database. */
-export function reservationService(database: Database, changefeed: Changefeed): ServiceImpl<typeof ReservationService> {
+export function reservationService(
+  database: Database,
+  changefeed: Changefeed,
+  maxWaiting: number,
+): ServiceImpl<typeof ReservationService> {
   const { pool, sql } = database;
-  const reserve = reserver(pool, sql);
+  const reserve = reserver(pool, sql, maxWaiting);
   return {
     async planSourcing(request) {
       const market = await readMarketNow(sql, skusOf([request]));
