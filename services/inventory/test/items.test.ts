@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
+import { ItemSchema, OutOfStockPolicy } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemOrder } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -35,11 +35,39 @@ describe('create and get', () => {
     expect(await reasonFrom(inventory.items.getItem({ sku: 'TAKEN-2' }))).toBe('ITEM_NOT_FOUND');
   });
 
-  test('trap 25: a GTIN has a check digit', async () => {
-    await addItem(inventory, { sku: 'GTIN-1', gtin: '6291041500213' });
-    for (const gtin of ['6291041500214', '00000000000001']) {
-      expect(await reasonFrom(addItem(inventory, { sku: 'GTIN-2', gtin }))).toBe('GTIN_INVALID');
+  test('trap 25: a GTIN of any length has a check digit', async () => {
+    const gtins = ['6291041500213', '73513537', '614141000036', '10614141000415'];
+    for (const [index, gtin] of gtins.entries()) {
+      expect((await addItem(inventory, { sku: `GTIN-${index}`, gtin })).gtin).toBe(gtin);
+      const wrong = `${gtin.slice(0, -1)}${(Number(gtin.at(-1)) + 1) % 10}`;
+      const error = await addItem(inventory, { sku: 'GTIN-W', gtin: wrong }).catch((e: unknown) => e);
+      expect(reasonOf(error)).toBe('GTIN_INVALID');
+      expect(metadataOf(error)).toEqual({ gtin: wrong });
     }
+    expect(await reasonFrom(addItem(inventory, { sku: 'GTIN-W', gtin: '00000000000001' }))).toBe('GTIN_INVALID');
+    for (const gtin of ['1', '123456789', '00006291041500213', '629104150021x', ' 73513537']) {
+      expect(await reasonFrom(addItem(inventory, { sku: 'GTIN-W', gtin }))).toBe('INVALID_FIELD');
+    }
+  });
+
+  test('a GTIN is the same number in all of its forms', async () => {
+    const forms = ['40170725', '000040170725', '0000040170725', '00000040170725'];
+    for (const gtin of forms) {
+      await addItem(inventory, { sku: 'FORM-1', gtin }).catch(() => {});
+      await inventory.items.updateItem({
+        requestId: requestId(),
+        item: { sku: 'FORM-1', gtin },
+        updateMask: { paths: ['gtin'] },
+      });
+      for (const other of forms) {
+        expect(await reasonFrom(addItem(inventory, { sku: 'FORM-2', gtin: other }))).toBe('ITEM_ALREADY_EXISTS');
+        const { items } = await inventory.items.listItems({ filter: `gtin=${other}` });
+        expect(items.map(({ sku }) => sku)).toEqual(['FORM-1']);
+      }
+    }
+    const { items } = await inventory.items.listItems({ filter: `sku=FORM-1 OR sku=TAKEN-1 gtin!=40170725` });
+    expect(items.map(({ sku }) => sku)).toEqual(['TAKEN-1']);
+    expect((await inventory.items.listItems({ filter: 'sku=FORM-1 gtin!=""' })).items).toHaveLength(1);
   });
 
   test('items without a GTIN do not get in one another’s way', async () => {
@@ -243,10 +271,34 @@ describe('list', () => {
 
   beforeAll(async () => {
     const items = [
-      { sku: 'L-MUG', name: 'Öl Mug', category: 'list/cups', weightGrams: 100, originCountryCode: 'DE' },
-      { sku: 'L-CUP', name: 'espresso cup', category: 'list/cups', weightGrams: 200, description: '100% stoneware' },
-      { sku: 'L-PAN', name: 'Pan_28', category: 'list', weightGrams: 1_500, originCountryCode: 'FR' },
+      {
+        sku: 'L-MUG',
+        name: 'Öl Mug',
+        category: 'list/cups',
+        weightGrams: 100,
+        originCountryCode: 'DE',
+        outOfStockPolicy: OutOfStockPolicy.BACKORDER,
+        backorderLimit: 5n,
+      },
+      {
+        sku: 'L-CUP',
+        name: 'espresso cup',
+        category: 'list/cups',
+        weightGrams: 200,
+        description: '100% stoneware',
+        lotTracked: true,
+      },
+      {
+        sku: 'L-PAN',
+        name: 'Pan_28',
+        category: 'list',
+        weightGrams: 1_500,
+        originCountryCode: 'FR',
+        unitCode: 'KGM',
+        customsCode: '732393',
+      },
       { sku: 'L-BAG', name: 'Bag', category: 'listed', weightGrams: 50 },
+      { sku: 'L-SET', name: 'Set', category: 'listed/sets', components: [{ sku: 'L-MUG', quantity: 2n }] },
     ];
     for (const item of items) {
       await addItem(inventory, item);
@@ -268,6 +320,27 @@ describe('list', () => {
     ['category:list AND weight_grams >= 200', ['L-CUP', 'L-PAN']],
     ['category:list origin_country_code != DE', ['L-CUP', 'L-PAN']],
     [`name="'; DROP TABLE items; --"`, []],
+    ['category:list (weight_grams < 150 OR weight_grams > 1000)', ['L-MUG', 'L-PAN']],
+    ['category:list OR sku=L-BAG weight_grams < 150', ['L-BAG', 'L-MUG']],
+    ['category:list NOT category:list/cups', ['L-PAN']],
+    ['category:list -origin_country_code=DE -weight_grams>1000', ['L-CUP']],
+    ['category:list NOT (origin_country_code=DE OR "100%")', ['L-PAN']],
+    ['category:list (-name:mug name:c)', ['L-CUP']],
+    ['category:list unit_code=KGM customs_code=732393', ['L-PAN']],
+    ['category:list unit_code!=KGM', ['L-CUP', 'L-MUG']],
+    ['category:list lot_tracked=true', ['L-CUP']],
+    ['category:list lot_tracked!=true kit=false', ['L-MUG', 'L-PAN']],
+    ['category:list out_of_stock_policy=BACKORDER', ['L-MUG']],
+    ['category:list out_of_stock_policy!=OUT_OF_STOCK_POLICY_BACKORDER', ['L-CUP', 'L-PAN']],
+    ['kit=true components:L-MUG', ['L-SET']],
+    ['components:L-SET', []],
+    [
+      'category:list create_time > 2026-01-01T00:00:00Z update_time<9999-12-31T23:59:59-14:00',
+      ['L-CUP', 'L-MUG', 'L-PAN'],
+    ],
+    ['category:list (create_time<"2026-01-01T01:00:00+01:00" OR update_time>=9999-01-01T00:00:00Z)', []],
+    ['category:list deleted=true', []],
+    ['category:list NOT deleted=true weight_grams=100', ['L-MUG']],
   ])('%s', async (filter, skus) => {
     expect(await skusOf(filter)).toEqual(skus);
   });
@@ -321,8 +394,92 @@ describe('list', () => {
       { filter: 'category:list', order: ItemOrder.NAME, pageToken: nextPageToken },
       { filter: 'category:list', pageToken: 'nonsense' },
       { filter: 'category:list', pageToken: `${nextPageToken}AAAA` },
+      { filter: 'category:list', pageToken: nextPageToken, showDeleted: true },
+      { filter: 'category:list OR deleted=true', pageToken: nextPageToken },
     ]) {
       expect(await reasonFrom(inventory.items.listItems(other))).toBe('PAGE_TOKEN_INVALID');
     }
+  });
+});
+
+describe('bad input is refused with the field, and nothing is changed', () => {
+  const withBody = (item: object) =>
+    inventory.items.createItem({ requestId: requestId(), item: anItem({ sku: 'BAD-1', name: 'Bad', ...item }) });
+  const fieldsOf = async (call: Promise<unknown>) => {
+    const error = await call.catch((e: unknown) => e);
+    expect(reasonOf(error)).toBe('INVALID_FIELD');
+    return fieldViolationsOf(error).map(({ field }) => field);
+  };
+
+  test.each<[string, object]>([
+    ['item.sku', { sku: '' }],
+    ['item.sku', { sku: 'a'.repeat(65) }],
+    ['item.sku', { sku: 'BAD\n' }],
+    ['item.name', { name: '' }],
+    ['item.name', { name: 'x'.repeat(201) }],
+    ['item.name', { name: 'two\nlines' }],
+    ['item.description', { description: 'x'.repeat(2_001) }],
+    ['item.description', { description: 'a\0b' }],
+    ['item.category', { category: 'a/b/c/d/e/f' }],
+    ['item.weight_grams', { weightGrams: 1_000_001 }],
+    ['item.weight_grams', { weightGrams: -2_147_483_648 }],
+    ['item.dimensions', { dimensions: undefined }],
+    ['item.dimensions.width_mm', { dimensions: { lengthMm: 1, widthMm: -1, heightMm: 1 } }],
+    ['item.tax_category', { taxCategory: '' }],
+    ['item.customs_code', { customsCode: '12345' }],
+    ['item.origin_country_code', { originCountryCode: 'de' }],
+    ['item.etag', { etag: 'x'.repeat(65) }],
+  ])('%s, case %#', async (field, item) => {
+    expect(await fieldsOf(withBody(item))).toEqual([field]);
+    expect(await reasonFrom(inventory.items.getItem({ sku: 'BAD-1' }))).toBe('ITEM_NOT_FOUND');
+  });
+
+  test('requests without an item, a request_id or a mask, and with SKUs that are none', async () => {
+    const { items } = inventory;
+    expect(await fieldsOf(items.createItem({ requestId: requestId() }))).toEqual(['item']);
+    expect(await fieldsOf(items.createItem({ item: anItem({ sku: 'BAD-1' }) }))).toEqual(['request_id']);
+    expect(await fieldsOf(items.createItem({ requestId: 'mine', item: anItem({ sku: 'BAD-1' }) }))).toEqual([
+      'request_id',
+    ]);
+    expect(await fieldsOf(items.updateItem({ requestId: requestId(), item: { sku: 'L-MUG' } }))).toEqual([
+      'update_mask',
+    ]);
+    expect(await fieldsOf(items.updateItem({ requestId: requestId(), updateMask: { paths: ['name'] } }))).toEqual([
+      'sku',
+    ]);
+    expect(await fieldsOf(items.deleteItem({ requestId: requestId(), sku: 'l-mug' }))).toEqual(['sku']);
+    expect(await fieldsOf(items.undeleteItem({ requestId: requestId(), sku: '' }))).toEqual(['sku']);
+    expect(await fieldsOf(items.getItem({ sku: "'" }))).toEqual(['sku']);
+    expect(await fieldsOf(items.batchGetItems({}))).toEqual(['skus']);
+    expect(await fieldsOf(items.batchGetItems({ skus: ['A', 'B', 'A'] }))).toEqual(['skus']);
+    expect(await fieldsOf(items.batchGetItems({ skus: ['A', 'b'] }))).toEqual(['skus[1]']);
+    const many = Array.from({ length: 201 }, (_, index) => `S-${index}`);
+    expect(await fieldsOf(items.batchGetItems({ skus: many }))).toEqual(['skus']);
+  });
+
+  test('pages and filters out of their bounds', async () => {
+    const { items } = inventory;
+    expect(await fieldsOf(items.listItems({ pageSize: -1 }))).toEqual(['page_size']);
+    expect(await fieldsOf(items.listItems({ pageSize: 201 }))).toEqual(['page_size']);
+    expect(await fieldsOf(items.listItems({ order: 9 as ItemOrder }))).toEqual(['order']);
+    expect(await fieldsOf(items.listItems({ filter: 'x'.repeat(501) }))).toEqual(['filter']);
+    expect(await fieldsOf(items.listItems({ pageToken: 'x'.repeat(2_049) }))).toEqual(['page_token']);
+  });
+
+  test('what is unknown, of another state or stale', async () => {
+    const { items } = inventory;
+    const absent = { requestId: requestId(), sku: 'ABSENT' };
+    const rename = (item: object) =>
+      items.updateItem({ requestId: requestId(), item, updateMask: { paths: ['name'] } });
+    expect(await reasonFrom(rename({ sku: 'ABSENT', name: 'x' }))).toBe('ITEM_NOT_FOUND');
+    expect(await reasonFrom(items.deleteItem(absent))).toBe('ITEM_NOT_FOUND');
+    expect(await reasonFrom(items.undeleteItem(absent))).toBe('ITEM_NOT_FOUND');
+    const { etag } = await addItem(inventory, { sku: 'STALE-1' });
+    await rename({ sku: 'STALE-1', name: 'newer', etag });
+    const stale = { requestId: requestId(), sku: 'STALE-1', etag };
+    expect(await reasonFrom(items.deleteItem(stale))).toBe('ETAG_MISMATCH');
+    expect((await items.getItem({ sku: 'STALE-1' })).item?.deleteTime).toBeUndefined();
+    await items.deleteItem({ requestId: requestId(), sku: 'STALE-1' });
+    expect(await reasonFrom(rename({ sku: 'STALE-1', name: 'x' }))).toBe('ITEM_NOT_FOUND');
   });
 });

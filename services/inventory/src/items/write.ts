@@ -68,8 +68,9 @@ export async function updateItem(database: Database, tx: Sql, request: UpdateIte
   check(CreateItemRequestSchema, create(CreateItemRequestSchema, { requestId: request.requestId, item }));
   checkFields(item);
   const data = itemData(item);
-  if (data.lotTracked !== current.lotTracked || (data.isKit && !current.isKit)) {
-    await lockWithoutStock(tx, sku);
+  const becomesKit = data.isKit && !current.isKit;
+  if (data.lotTracked !== current.lotTracked || becomesKit) {
+    await lockWithoutStock(tx, sku, becomesKit);
   }
   const { components } = item;
   const recomposed = !isSame(before.components, components);
@@ -149,25 +150,30 @@ export async function undeleteItem(tx: Sql, sku: string): Promise<Item> {
 }
 
 /**
- * Keeps bookings of an item waiting, and sees that it has no stock: how stock is kept changes only where there is none.
+ * Keeps bookings of an item waiting, and sees that it has no stock: how stock is kept changes only where there is none. A kit has
+ * not even empty rows.
  *
  * @throws ITEM_HOLDS_STOCK
  */
-async function lockWithoutStock(tx: Sql, sku: string): Promise<void> {
+async function lockWithoutStock(tx: Sql, sku: string, becomesKit: boolean): Promise<void> {
   await lockLiveItem(tx, sku, 'UPDATE');
-  const held = { on_hand: 0n, reserved: 0n, incoming: 0n };
+  const held = { on_hand: 0n, reserved: 0n, incoming: 0n, safety: 0n };
   for (const level of await lockStock(tx, [sku])) {
     if (level.sku === sku) {
       held.on_hand += level.onHand;
       held.reserved += level.reserved;
       held.incoming += level.incoming;
+      held.safety += becomesKit ? level.safety : 0n;
     }
   }
-  const { on_hand, reserved, incoming } = held;
-  if (on_hand + reserved + incoming > 0n) {
-    const text = `${sku} has ${on_hand} units on hand, ${reserved} reserved and ${incoming} incoming`;
-    const metadata = { sku, on_hand: `${on_hand}`, reserved: `${reserved}`, incoming: `${incoming}` };
-    throw fail('ITEM_HOLDS_STOCK', text, metadata);
+  const some = Object.entries(held).filter(([, units]) => units > 0n);
+  if (some.length > 0) {
+    const text = some.map(([what, units]) => `${units} ${what.replace('_', ' ')}`).join(', ');
+    const metadata = { sku, ...Object.fromEntries(some.map(([what, units]) => [what, `${units}`])) };
+    throw fail('ITEM_HOLDS_STOCK', `${sku} has stock: ${text}`, metadata);
+  }
+  if (becomesKit) {
+    await tx.query({ text: 'DELETE FROM stock WHERE sku = $1', values: [sku] });
   }
 }
 
