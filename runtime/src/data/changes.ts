@@ -9,7 +9,7 @@
 
 import type { Pool } from 'pg';
 import { detached } from '../server/call.ts';
-import { afterCommit, query, type Sql, transaction } from './pool.ts';
+import { afterCommit, query, type Sql } from './pool.ts';
 
 /** What changed, for `append`. */
 export type NewChange = {
@@ -17,7 +17,10 @@ export type NewChange = {
   readonly topic: string;
   /** What changed: a SKU, an id. */
   readonly key: string;
-  /** How it is now, in an encoding of the service's choice. */
+  /**
+   * How it is now, in an encoding of the service's choice. Without one the change only names what changed, and watchers are told once
+   * of any number of changes to the same; one with a payload is told by itself.
+   */
   readonly payload: Uint8Array;
 };
 
@@ -78,18 +81,26 @@ export function wake(pool: Pool): void {
 }
 
 type ChangeRow = { transaction: bigint | null; position: bigint; topic: string; key: string; payload: Buffer };
-type ReadRow = ChangeRow & { oldest: bigint; at: Date; held: boolean };
+type ReadRow = ChangeRow & { oldest: bigint; kept_from: bigint; at: Date; held: boolean };
 
 /** What was read of the log. */
 export type Read = {
   readonly changes: readonly Change[];
   /** How far the log has been read: behind all that came before it. At least the cursor of the last change. */
   readonly upTo: Cursor;
-  /** When it was read, by the database's clock. */
+  /**
+   * Everything that was written before this time, by the database's clock, has been read or comes before `upTo`: when it was read, or, while
+   * changes wait for an older transaction to end, when the first of them began.
+   */
   readonly at: Date;
+  /** Changes of transactions before this one may have been forgotten: what comes after an earlier cursor may be incomplete. */
+  readonly keptFrom: bigint;
   /** Whether changes were left that may be read as soon as an older transaction ends. */
   readonly held: boolean;
 };
+
+/** One row comes back at least; without one nothing was learnt. */
+const NOTHING_READ = { oldest: 0n, kept_from: 0n, at: new Date(0), held: false };
 
 /**
  * The next changes after a cursor, in order; at most `limit`.
@@ -99,12 +110,13 @@ export type Read = {
 export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic?: string): Promise<Read> {
   const rows = await query<ReadRow>(pool, {
     name: topic === undefined ? 'changes_after' : 'changes_after_of',
-    text: `SELECT log.oldest::text::bigint AS oldest, log.at, log.held,
+    text: `SELECT log.oldest::text::bigint AS oldest, log.kept_from, log.at, log.held,
              next.transaction::text::bigint AS transaction, next.position, next.topic, next.key, next.payload
            FROM (
-             SELECT oldest, statement_timestamp() AS at,
-               EXISTS (SELECT FROM changes WHERE transaction >= oldest) AS held
-             FROM pg_snapshot_xmin(pg_current_snapshot()) AS oldest) AS log
+             SELECT oldest, coalesce((SELECT max(transaction)::text::bigint FROM changes_horizon), 0) AS kept_from,
+               held.since IS NOT NULL AS held, coalesce(held.since, statement_timestamp()) AS at
+             FROM pg_snapshot_xmin(pg_current_snapshot()) AS oldest,
+               LATERAL (SELECT min(create_time) AS since FROM changes WHERE transaction >= oldest) AS held) AS log
            LEFT JOIN LATERAL (
              SELECT transaction, position, topic, key, payload
              FROM changes
@@ -119,28 +131,23 @@ export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic
   const changes = rows.flatMap(({ transaction, position, topic, key, payload }) =>
     transaction === null ? [] : [{ topic, key, payload, cursor: { transaction, position } }],
   );
-  const { oldest, at, held } = rows[0] ?? { oldest: cursor.transaction, at: new Date(), held: false };
+  const [{ oldest, kept_from: keptFrom, at, held } = NOTHING_READ] = rows;
   const last = changes.at(-1)?.cursor;
   const upTo = changes.length === limit && last !== undefined ? last : { transaction: oldest, position: 0n };
-  return { changes, upTo, at, held };
+  return { changes, upTo, keptFrom, at, held };
 }
 
-/**
- * Runs `read` on a snapshot, and gives the cursor from which changes complete it: those that the snapshot did not see, and
- * perhaps some that it did. The snapshot lasts until `read` resolves.
- */
-export async function atSnapshot<T>(
-  pool: Pool,
-  read: (tx: Sql) => Promise<T>,
-): Promise<{ result: T; cursor: Cursor; at: Date }> {
-  return await transaction(
-    pool,
-    async (tx) => {
-      const snapshot = await currentSnapshot(tx);
-      return { ...snapshot, result: await read(tx) };
-    },
-    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
-  );
+/** Where a cursor stands to another: below 0 before it, 0 at the same place. */
+export function compare(a: Cursor, b: Cursor): number {
+  if (a.transaction !== b.transaction) {
+    return a.transaction < b.transaction ? -1 : 1;
+  }
+  return a.position === b.position ? 0 : a.position < b.position ? -1 : 1;
+}
+
+/** The later of two cursors. */
+export function later(a: Cursor, b: Cursor): Cursor {
+  return compare(a, b) < 0 ? b : a;
 }
 
 /** The cursor before everything that the snapshot of `sql` may not see, and the snapshot's time. */
@@ -150,17 +157,6 @@ export async function currentSnapshot(sql: Sql): Promise<{ cursor: Cursor; at: D
   );
   const { xmin, at } = rows[0] ?? { xmin: 0n, at: new Date() };
   return { cursor: { transaction: xmin, position: 0n }, at };
-}
-
-/** Whether all changes after a cursor are still there. A cursor of another database, from the future, is not. */
-export async function isKept(pool: Pool, cursor: Cursor): Promise<boolean> {
-  const [row] = await query<{ kept: boolean }>(
-    pool,
-    `SELECT $1::text::xid8 <= pg_snapshot_xmax(pg_current_snapshot())
-            AND $1::text::xid8 >= coalesce((SELECT max(transaction) FROM changes_horizon), '0') AS kept`,
-    [cursor.transaction],
-  );
-  return row?.kept ?? false;
 }
 
 /**

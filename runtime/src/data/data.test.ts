@@ -4,8 +4,6 @@ import { StringValueSchema } from '@bufbuild/protobuf/wkt';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { reasonOf } from '../errors/fail.ts';
-import { Changefeed, type Watched } from './changefeed.ts';
-import { append, currentSnapshot, purgeChanges, readAfter } from './changes.ts';
 import { databaseWithTables } from './fixture.ts';
 import { once, purgeIdempotencyKeys } from './idempotency.ts';
 import { openPool, query, transaction } from './pool.ts';
@@ -19,11 +17,7 @@ beforeAll(async () => {
   await pool.query('CREATE TABLE counters (name text PRIMARY KEY, value int NOT NULL)');
 }, 60_000);
 afterAll(() => database.stop());
-beforeEach(() =>
-  pool.query(
-    `TRUNCATE changes, changes_horizon, idempotency_keys, counters; INSERT INTO counters VALUES ('a', 0), ('b', 0)`,
-  ),
-);
+beforeEach(() => pool.query(`TRUNCATE idempotency_keys, counters; INSERT INTO counters VALUES ('a', 0), ('b', 0)`));
 
 const text = (value: string) => create(StringValueSchema, { value });
 const count = async (name: string) =>
@@ -125,146 +119,5 @@ describe('trap 7: a double submit', () => {
     await pool.query("UPDATE idempotency_keys SET create_time = now() - interval '49 hours'");
     await purgeIdempotencyKeys(pool);
     expect((await pool.query('SELECT FROM idempotency_keys')).rowCount).toBe(0);
-  });
-});
-
-const change = (key: string, topic = 'items') => ({ topic, key, payload: Buffer.from(key) });
-
-describe('trap 11: the log of changes', () => {
-  test('is not read past a transaction that still runs, so that a late lower number is not skipped', async () => {
-    const { cursor: before } = await currentSnapshot(pool);
-    const slow = await pool.connect();
-    await slow.query('BEGIN');
-    await append(slow, [change('early number, late commit')]);
-    await transaction(pool, (tx) => append(tx, [change('late number, early commit')]));
-    expect(await readAfter(pool, before, 10)).toMatchObject({ changes: [], held: true });
-    await slow.query('COMMIT');
-    slow.release();
-    expect((await readAfter(pool, before, 10)).changes.map(({ key }) => key)).toEqual([
-      'early number, late commit',
-      'late number, early commit',
-    ]);
-  });
-});
-
-describe('a watcher', () => {
-  let feed: Changefeed;
-  beforeEach(() => {
-    feed = new Changefeed({ pool, databaseUrl: database.url });
-    feed.start();
-    return () => feed.stop();
-  });
-
-  const watch = (signal: AbortSignal, resumeToken = '', scope = '', bookmarkIntervalMs = 10_000) =>
-    feed.watch<string>({
-      topic: 'items',
-      scope,
-      resumeToken,
-      signal,
-      bookmarkIntervalMs,
-      async *list(tx) {
-        const { rows } = await tx.query<{ name: string }>('SELECT name FROM counters ORDER BY name');
-        yield rows.map(({ name }) => name);
-      },
-      read: async (changes) => changes.map(({ key }) => ({ case: 'changed', value: key }) as const),
-    });
-
-  async function take(events: AsyncIterable<Watched<string>>, until: string): Promise<Watched<string>[]> {
-    const taken: Watched<string>[] = [];
-    for await (const event of events) {
-      taken.push(event);
-      if (event.event.case === until || event.event.value === until) break;
-    }
-    return taken;
-  }
-
-  test('lists, says so by a bookmark, then follows, and hears of its own topic only', async () => {
-    const stop = new AbortController();
-    const events = watch(stop.signal);
-    const seen: unknown[] = [];
-    for await (const { event } of events) {
-      seen.push(event.case === 'bookmark' ? 'bookmark' : event.value);
-      if (event.case === 'bookmark') {
-        await transaction(pool, (tx) => append(tx, [change('x'), change('y', 'stock'), change('z')]));
-      }
-      if (event.value === 'z') break;
-    }
-    expect(seen).toEqual(['a', 'b', 'bookmark', 'x', 'z']);
-  });
-
-  test('resumes where it was: nothing lost, from memory and from the log', async () => {
-    const listed = await take(watch(new AbortController().signal), 'bookmark');
-    const token = listed.at(-1)?.resumeToken ?? '';
-    for (let i = 0; i < 700; i += 1) await transaction(pool, (tx) => append(tx, [change(`k${i}`)]));
-    const keys = (taken: Watched<string>[]) =>
-      taken.flatMap(({ event }) => (event.case === 'changed' ? [event.value] : []));
-    const expected = Array.from({ length: 700 }, (_, i) => `k${i}`);
-    expect(keys(await take(watch(new AbortController().signal, token), 'k699'))).toEqual(expected);
-    const other = new Changefeed({ pool, databaseUrl: database.url });
-    const fromLog = other.watch<string>({
-      topic: 'items',
-      scope: '',
-      resumeToken: token,
-      signal: new AbortController().signal,
-      list: async function* () {},
-      read: async (changes) => changes.map(({ key }) => ({ case: 'changed', value: key }) as const),
-    });
-    expect(keys(await take(fromLog, 'k699'))).toEqual(expected);
-  });
-
-  test('does not lose a change that commits while it lists, by many writers at once', async () => {
-    const written = Promise.all(
-      Array.from({ length: 300 }, (_, i) =>
-        transaction(pool, async (tx) => {
-          await tx.query('INSERT INTO counters VALUES ($1, 0)', [`n${i}`]);
-          await append(tx, [change(`n${i}`)]);
-        }),
-      ),
-    );
-    const stop = new AbortController();
-    const seen = new Set<string>();
-    for await (const { event } of watch(stop.signal)) {
-      if (event.case === 'changed') seen.add(event.value);
-      if (seen.size === 302) break;
-    }
-    await written;
-    expect(seen.size).toBe(302);
-  }, 20_000);
-
-  test('is told that it is alive while nothing happens in its scope', async () => {
-    const marks = watch(new AbortController().signal, '', '', 50);
-    let bookmarks = 0;
-    for await (const { event } of marks) {
-      if (event.case === 'bookmark' && ++bookmarks === 3) break;
-    }
-    expect(bookmarks).toBe(3);
-  });
-
-  test('is refused with a token of another scope, a mutilated one, and one whose history is gone', async () => {
-    const token = (await take(watch(new AbortController().signal), 'bookmark')).at(-1)?.resumeToken ?? '';
-    const refusal = async (resumeToken: string, scope = '') =>
-      reasonOf(
-        await take(watch(new AbortController().signal, resumeToken, scope), 'bookmark').catch(
-          (error: unknown) => error,
-        ),
-      );
-    expect(await refusal(token, 'another')).toBe('RESUME_TOKEN_INVALID');
-    expect(await refusal('nonsense')).toBe('RESUME_TOKEN_INVALID');
-    expect(await refusal(Buffer.alloc(25, 255).toString('base64url'))).toBe('RESUME_TOKEN_INVALID');
-    await transaction(pool, (tx) => append(tx, [change('x')]));
-    await pool.query("UPDATE changes SET create_time = now() - interval '2 days'");
-    await purgeChanges(pool);
-    expect(await refusal(token)).toBe('WATCH_HISTORY_GONE');
-  });
-
-  test('ends with STREAM_ENDED when the feed stops, and with its own reason when its call ends', async () => {
-    const events = watch(new AbortController().signal);
-    const ended = take(events, 'never').catch((error: unknown) => error);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await feed.stop();
-    expect(reasonOf(await ended)).toBe('STREAM_ENDED');
-    const stop = new AbortController();
-    stop.abort(new Error('gone'));
-    await expect(take(watch(stop.signal), 'never')).rejects.toThrow('gone');
   });
 });

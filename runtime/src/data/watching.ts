@@ -1,30 +1,11 @@
 /**
- * What Watch streams have in common: each lists what exists on a snapshot, a part at a time, and then reads
- * anew what changes name.
+ * What the listings and readings of Watch streams have in common.
  */
 
-import type { WatchEvent, Watched } from './changefeed.ts';
-import type { Change } from './changes.ts';
+import type { ListedPart } from './view.ts';
 
 /** Rows that a listing reads at once. */
 export const PART_SIZE = 500;
-
-/** Something is like this now; or the stream is alive. For streams of what is never deleted. */
-export type Lasting<T> = Exclude<WatchEvent<T>, { case: 'deleted' }>;
-
-/** The messages of a stream of what is never deleted. */
-export async function* lasting<T>(events: AsyncIterable<Watched<T>>) {
-  for await (const { resumeToken, event } of events) {
-    if (event.case !== 'deleted') {
-      yield { resumeToken, event };
-    }
-  }
-}
-
-/** What changes name, each once, in the order of the last mention. */
-export function keysOf(changes: readonly Change[]): string[] {
-  return [...new Set(changes.map(({ key }) => key).reverse())].reverse();
-}
 
 /** The event that says: it is like this now. */
 export function changed<T>(value: T): { readonly case: 'changed'; readonly value: T } {
@@ -32,18 +13,14 @@ export function changed<T>(value: T): { readonly case: 'changed'; readonly value
 }
 
 /**
- * Reads a listing part by part, each after the last row of the part before.
+ * A part of a listing, of rows in the order of their positions.
  *
- * @param read gives up to PART_SIZE rows after a row; from the beginning without one.
+ * @param rows up to PART_SIZE; fewer are the last.
  */
-export async function* inParts<T>(read: (after: T | undefined) => Promise<readonly T[]>): AsyncGenerator<readonly T[]> {
-  let last: T | undefined;
-  for (;;) {
-    const part = await read(last);
-    yield part;
-    last = part.at(-1);
-    if (part.length < PART_SIZE) {
-      return;
-    }
-  }
+export function partOf<T, E>(rows: readonly T[], event: (row: T) => E, positionOf: (row: T) => string): ListedPart<E> {
+  const last = rows.at(-1);
+  return {
+    events: rows.map(event),
+    next: last === undefined || rows.length < PART_SIZE ? undefined : positionOf(last),
+  };
 }

@@ -9,7 +9,7 @@ import { currentCall } from '@weft/runtime/server/call';
 import type { Database } from '../database.ts';
 import { availabilityOf } from './availability.ts';
 import { marketReader } from './market-reader.ts';
-import { watchAvailability } from './watch.ts';
+import { availabilityWatch } from './watch.ts';
 
 /** Makes the service on a database. */
 export function availabilityService(
@@ -17,12 +17,13 @@ export function availabilityService(
   changefeed: Changefeed,
 ): ServiceImpl<typeof AvailabilityService> {
   const readMarket = marketReader(sql);
+  const watchAvailability = availabilityWatch(sql, readMarket, changefeed);
   return {
     async batchGetAvailability({ skus, destinationCountryCode }) {
       const market = await readMarket(skus, currentCall()?.signal);
       return { availabilities: skus.map((sku) => availabilityOf(market, sku, destinationCountryCode)) };
     },
 
-    watchAvailability: (request, { signal }) => watchAvailability(readMarket, changefeed, request, signal),
+    watchAvailability: (request, { signal }) => watchAvailability(request, signal),
   };
 }

@@ -20,7 +20,7 @@ import type { Database } from '../database.ts';
 import { itemMessage, itemNotFound } from './item.ts';
 import { cursorForm, listItems, readFilter } from './list.ts';
 import { readItem, readItems } from './read.ts';
-import { watchItems } from './watch.ts';
+import { itemWatch } from './watch.ts';
 import { createItem, deleteItem, undeleteItem, updateItem } from './write.ts';
 
 const { method } = ItemService;
@@ -28,6 +28,7 @@ const { method } = ItemService;
 /** Makes the service on a database. */
 export function itemService(database: Database, changefeed: Changefeed): ServiceImpl<typeof ItemService> {
   const { pool, sql } = database;
+  const watchItems = itemWatch(database, changefeed);
   return {
     async getItem({ sku }) {
       return { item: await readItem(sql, sku) };
@@ -73,6 +74,6 @@ export function itemService(database: Database, changefeed: Changefeed): Service
         create(UndeleteItemResponseSchema, { item: await undeleteItem(tx, request.sku) }),
       ),
 
-    watchItems: (request, { signal }) => watchItems(database, changefeed, request, signal),
+    watchItems: (request, { signal }) => watchItems(request, signal),
   };
 }

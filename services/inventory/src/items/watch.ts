@@ -5,46 +5,48 @@
 import type { Item } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemOrder, type WatchItemsRequest } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
-import type { Sql } from '@weft/runtime/data/pool';
-import { changed, inParts, keysOf, PART_SIZE } from '@weft/runtime/data/watching';
+import { changed, PART_SIZE, partOf } from '@weft/runtime/data/watching';
 import { ITEMS } from '../changes.ts';
 import type { Database } from '../database.ts';
-import { itemMessage } from './item.ts';
+import { itemMessage, SKU_CURSOR } from './item.ts';
 import { listItems } from './list.ts';
 import { readItems } from './read.ts';
 
-/** Messages of WatchItems. */
-export async function* watchItems(
-  { sql }: Database,
-  changefeed: Changefeed,
-  { resumeToken }: WatchItemsRequest,
-  signal: AbortSignal,
-) {
-  const events = changefeed.watch<Item>({
+type ItemEvent =
+  | { readonly case: 'changed'; readonly value: Item }
+  | { readonly case: 'deletedSku'; readonly value: string };
+
+/** Makes WatchItems: what it gives are the messages of a stream. */
+export function itemWatch({ sql }: Database, changefeed: Changefeed) {
+  const view = changefeed.view<ItemEvent>({
     topic: ITEMS,
-    scope: '',
-    resumeToken,
-    signal,
-    list: (tx) => inParts((last) => listAfter(tx, last)),
-    read: async (changes) => {
-      const skus = keysOf(changes);
-      const items = await readItems(sql, skus);
-      return skus.map((sku) => {
-        const item = items.get(sku);
-        return item === undefined || item.deleteTime !== undefined ? { case: 'deleted', value: sku } : changed(item);
-      });
+    async read(changes) {
+      const items = await readItems(
+        sql,
+        changes.map(({ key }) => key),
+      );
+      return changes.map(({ key }) => [{ value: eventOf(key, items.get(key)), keys: [] }]);
     },
   });
-  for await (const { resumeToken, event } of events) {
-    yield {
+  return ({ resumeToken }: WatchItemsRequest, signal: AbortSignal) =>
+    view.watch<ItemEvent>({
+      scope: '',
       resumeToken,
-      event: event.case === 'deleted' ? { case: 'deletedSku' as const, value: event.value } : event,
-    };
-  }
+      signal,
+      position: SKU_CURSOR,
+      async list(after) {
+        const query = { terms: [], order: ItemOrder.UNSPECIFIED, showDeleted: false };
+        const items = await listItems(sql, query, after === '' ? undefined : [after], PART_SIZE);
+        return partOf(
+          items,
+          ({ row }) => changed(itemMessage(row)),
+          ({ row }) => row.sku,
+        );
+      },
+      tell: (event) => event,
+    });
 }
 
-async function listAfter(tx: Sql, last: Item | undefined): Promise<Item[]> {
-  const query = { terms: [], order: ItemOrder.UNSPECIFIED, showDeleted: false };
-  const listed = await listItems(tx, query, last && [last.sku], PART_SIZE);
-  return listed.map(({ row }) => itemMessage(row));
+function eventOf(sku: string, item: Item | undefined): ItemEvent {
+  return item === undefined || item.deleteTime !== undefined ? { case: 'deletedSku', value: sku } : changed(item);
 }

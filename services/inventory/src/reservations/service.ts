@@ -26,7 +26,7 @@ import { inState, planMessages, readReservation, readReservations, selectReserva
 import { reserver } from './reserve.ts';
 import { readMarketNow } from './supply.ts';
 import { confirm, extend, release } from './transitions.ts';
-import { watchReservations } from './watch.ts';
+import { reservationWatch } from './watch.ts';
 
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
@@ -40,6 +40,7 @@ export function reservationService(
 ): ServiceImpl<typeof ReservationService> {
   const { pool, sql } = database;
   const reserve = reserver(pool, sql, maxWaiting);
+  const watchReservations = reservationWatch(database, changefeed);
   return {
     async planSourcing(request) {
       const market = await readMarketNow(sql, skusOf([request]));
@@ -93,7 +94,7 @@ export function reservationService(
       return { reservations: [...entries], nextPageToken };
     },
 
-    watchReservations: (request, { signal }) => watchReservations(database, changefeed, request, signal),
+    watchReservations: (request, { signal }) => watchReservations(request, signal),
   };
 }
 

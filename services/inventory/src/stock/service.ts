@@ -25,7 +25,7 @@ import { move } from './move.ts';
 import { FIRST_LEVEL, listLevels, readLevels } from './read.ts';
 import { reconcile } from './reconcile.ts';
 import { set } from './set.ts';
-import { watchStockLevels } from './watch.ts';
+import { stockWatch } from './watch.ts';
 
 /** Levels that a page of the proof compares when nobody says how many. */
 const RECONCILED_PER_PAGE = 1_000;
@@ -33,6 +33,7 @@ const RECONCILED_PER_PAGE = 1_000;
 /** Makes the service on a database. */
 export function stockService(database: Database, changefeed: Changefeed): ServiceImpl<typeof StockService> {
   const { pool, sql, prisma } = database;
+  const watchStockLevels = stockWatch(database, changefeed);
   return {
     async batchGetStockLevels({ skus, locationId }) {
       const items = await readItems(sql, skus);
@@ -94,6 +95,6 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
       return { ledgerEntries: [...entries], nextPageToken };
     },
 
-    watchStockLevels: (request, { signal }) => watchStockLevels(database, changefeed, request, signal),
+    watchStockLevels: (request, { signal }) => watchStockLevels(request, signal),
   };
 }

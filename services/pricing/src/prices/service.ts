@@ -24,11 +24,12 @@ import { importPrices } from './import.ts';
 import { listPrices, PRICE_CURSOR, priceCursor } from './list.ts';
 import { type PriceRow, priceMessage } from './price.ts';
 import { quantitiesBySku, resolvePrices } from './resolve.ts';
-import { watchPrices } from './watch.ts';
+import { priceWatch } from './watch.ts';
 import { writePrices } from './write.ts';
 
 /** Makes the service on a database. */
 export function priceService({ pool, sql }: Database, changefeed: Changefeed): ServiceImpl<typeof PriceService> {
+  const watchPrices = priceWatch(sql, changefeed);
   return {
     async resolvePrices({ lines, currencyCode }) {
       requireCurrency(currencyCode);
@@ -64,7 +65,7 @@ export function priceService({ pool, sql }: Database, changefeed: Changefeed): S
 
     watchPrices(request, { signal }) {
       requireCurrency(request.currencyCode);
-      return watchPrices(sql, changefeed, request, signal);
+      return watchPrices(request, signal);
     },
   };
 }

@@ -5,7 +5,6 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { ShipmentService } from '@weft/gen/weft/shipping/v1/shipment_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
-import { lasting } from '@weft/runtime/data/watching';
 import { currentCall } from '@weft/runtime/server/call';
 import type { Database } from '../database.ts';
 import { cancelShipment } from './cancel.ts';
@@ -13,7 +12,7 @@ import { placeShipment } from './place.ts';
 import { getShipment, listShipments } from './read.ts';
 import type { SagaRunner } from './saga/runner.ts';
 import { visibility } from './visibility.ts';
-import { watchShipments } from './watch.ts';
+import { shipmentWatch } from './watch.ts';
 
 /** What the service leans on. */
 export type ShipmentServiceParts = {
@@ -26,12 +25,12 @@ export type ShipmentServiceParts = {
 export function shipmentService(parts: ShipmentServiceParts): ServiceImpl<typeof ShipmentService> {
   const { database, changefeed, runner } = parts;
   const { pool, prisma } = database;
+  const watchShipments = shipmentWatch(database.sql, changefeed);
   return {
     placeShipment: (request) => placeShipment({ pool, runner }, request),
     cancelShipment: (request) => cancelShipment({ pool, runner }, request),
     getShipment: async ({ shipmentId }) => ({ shipment: await getShipment(prisma, shipmentId, visibility()) }),
     listShipments: (request) => listShipments(prisma, request, visibility()),
-    watchShipments: (request, { signal }) =>
-      lasting(watchShipments(changefeed, request, visibility(), currentCall()?.signal ?? signal)),
+    watchShipments: (request, { signal }) => watchShipments(request, visibility(), currentCall()?.signal ?? signal),
   };
 }
