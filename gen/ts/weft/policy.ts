@@ -382,7 +382,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:159
+  // proto/weft/inventory/v1/stock_service.proto:160
   'weft.inventory.v1.StockService/ImportStock': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 30000, maxDurationMs: 600000 },
@@ -391,7 +391,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:178
+  // proto/weft/inventory/v1/stock_service.proto:179
   'weft.inventory.v1.StockService/GetStockImport': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -401,7 +401,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:196
+  // proto/weft/inventory/v1/stock_service.proto:197
   'weft.inventory.v1.StockService/ReconcileStock': {
     workload: 'inventory',
     deadlineMs: 10000,
@@ -411,7 +411,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:216
+  // proto/weft/inventory/v1/stock_service.proto:217
   'weft.inventory.v1.StockService/ListLedgerEntries': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -421,7 +421,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:239
+  // proto/weft/inventory/v1/stock_service.proto:240
   'weft.inventory.v1.StockService/WatchStockLevels': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 3600000 },
@@ -671,7 +671,7 @@ export const policies = {
     deadlineMs: 8000,
     exposure: 'PUBLIC',
     scopes: [],
-    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.inventory.v1.ReservationService/PlanSourcing', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.pricing.v1.QuoteService/CreateQuote', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }],
+    calls: [{ rpc: 'weft.inventory.v1.ItemService/BatchGetItems', maxTimes: 4, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.inventory.v1.ReservationService/PlanSourcing', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }, { rpc: 'weft.pricing.v1.QuoteService/CreateQuote', maxTimes: 1, parallel: false, background: false, onFailure: 'REFUSE' }],
     idempotent: true,
   },
   // proto/weft/shipping/v1/shipment_service.proto:35

@@ -17,6 +17,7 @@ import { itemService } from './items/service.ts';
 import { locationService } from './locations/service.ts';
 import { reservationService } from './reservations/service.ts';
 import { sweepExpired } from './reservations/sweep.ts';
+import { purgeImports } from './stock/import-progress.ts';
 import { stockService } from './stock/service.ts';
 
 /** Where inventory's database is, and how often it is swept. */
@@ -36,6 +37,7 @@ export type Inventory = {
 };
 
 const SWEEP_INTERVAL_MS = 1_000;
+const PURGE_INTERVAL_MS = 600_000;
 /** At several thousand a second they wait less than half of their deadline. */
 const MAX_WAITING_RESERVATIONS = 2_048;
 
@@ -53,6 +55,7 @@ export function openInventory({
     changefeed,
     every(sweepIntervalMs, 'the sweep of expired holds', (signal) => sweepExpired(pool, signal)),
     purging(pool),
+    every(PURGE_INTERVAL_MS, 'the purge of old imports', () => purgeImports(pool)),
   ];
   return {
     services: [

@@ -1,8 +1,10 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { ImportStockRequestSchema } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { StockReason, StockState } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { metadataOf } from '@weft/runtime/errors/fail';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { purgeImports } from '../src/stock/import-progress.ts';
 import { addItem, addLocation, levelAt, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
@@ -193,4 +195,279 @@ test('imports of the same rows in opposite order, with reservations between them
     ),
   );
   expect(outcomes).toEqual(outcomes.map(() => undefined));
+});
+
+describe('rows of lots', () => {
+  const EXPIRY = { seconds: 4_000_000_000n };
+  const lotRow = (sku: string, lotId: string, onHand: number, safety = 0, fields: object = {}) => ({
+    ...row(sku, onHand, safety),
+    lotId,
+    lotExpireTime: EXPIRY,
+    ...fields,
+  });
+  async function lotItem(): Promise<string> {
+    const sku = await newItem();
+    await inventory.pool.query('UPDATE items SET lot_tracked = true WHERE sku = $1', [sku]);
+    return sku;
+  }
+  const once = (...rows: object[]) => importStock([{ requestId: requestId(), firstLine: 1n, rows } as Chunk]);
+
+  test('set each lot, and the safety stock of their level once', async () => {
+    const [sku, plain] = [await lotItem(), await newItem()];
+    expect(await once(lotRow(sku, 'A', 10, 3), row(plain, 7), lotRow(sku, 'B', 20, 3))).toMatchObject({
+      changedCount: 3n,
+      unchangedCount: 0n,
+      errors: [],
+    });
+    const level = await levelAt(inventory, sku, 'north');
+    expect(level).toMatchObject({ onHand: 30n, safety: 3n, available: 27n });
+    expect(level?.lots).toMatchObject([
+      { lotId: 'A', onHand: 10n },
+      { lotId: 'B', onHand: 20n },
+    ]);
+    // One lot alone is set, the other stays.
+    expect(await once(lotRow(sku, 'B', 15, 3, { lotExpireTime: undefined }))).toMatchObject({ changedCount: 1n });
+    expect(await once(lotRow(sku, 'B', 15, 3), lotRow(sku, 'A', 10, 3))).toMatchObject({ unchangedCount: 2n });
+    expect(await levelAt(inventory, sku, 'north')).toMatchObject({ onHand: 25n, safety: 3n });
+    const { ledgerEntries } = await inventory.stock.listLedgerEntries({ sku });
+    expect(
+      ledgerEntries.map((entry) => [entry.lotId, entry.onHandDelta, entry.onHandAfter, entry.safetyDelta]),
+    ).toEqual([
+      ['B', -5n, 25n, 0n],
+      ['B', 20n, 30n, 0n],
+      ['A', 10n, 10n, 3n],
+    ]);
+  });
+
+  test('are told what is wrong with them by line', async () => {
+    const [sku, plain, kit] = [await lotItem(), await newItem(), await newItem()];
+    await once(lotRow(sku, 'A', 10));
+    await inventory.stock.moveStock({
+      requestId: requestId(),
+      sku,
+      locationId: 'north',
+      lotId: 'A',
+      fromState: StockState.AVAILABLE,
+      toState: StockState.DAMAGED,
+      quantity: 4n,
+    });
+    await inventory.pool.query('UPDATE items SET is_kit = true WHERE sku = $1', [kit]);
+    const { errors, changedCount } = await once(
+      row(sku, 1),
+      lotRow(plain, 'A', 1),
+      lotRow(sku, 'NEW', 1, 0, { lotExpireTime: undefined }),
+      lotRow(sku, 'A', 5, 0, { lotExpireTime: { seconds: 5_000_000_000n } }),
+      lotRow(sku, 'A', 6),
+      lotRow(sku, 'B', 1, 1),
+      lotRow(sku, 'B\0', 1),
+      row(kit, 1),
+      lotRow(sku, 'C', 1),
+      lotRow(sku, 'D', 1, 0, { locationId: 'south', onHand: 1_000_000_001n }),
+    );
+    expect(changedCount).toBe(0n);
+    expect(errors.map(({ line, reason }) => `${line} ${reason}`)).toEqual([
+      '1 LOT_REQUIRED',
+      '2 LOT_UNEXPECTED',
+      '3 LOT_REQUIRED',
+      '4 LOT_EXPIRY_MISMATCH',
+      '5 IMPORT_ROW_DUPLICATE',
+      '6 IMPORT_ROW_DUPLICATE',
+      '7 LOT_REQUIRED',
+      '8 KIT_HAS_NO_STOCK',
+      '10 QUANTITY_OUT_OF_RANGE',
+    ]);
+    const { errors: fewer } = await once(lotRow(sku, 'A', 3));
+    expect(fewer.map(({ reason }) => reason)).toEqual(['INSUFFICIENT_STOCK']);
+    expect(await reasonFrom(once(lotRow(sku, 'E', 3, 0, { lotExpireTime: { seconds: 1n, nanos: -5 } })))).toBe(
+      'INVALID_FIELD',
+    );
+    expect(await levelAt(inventory, sku, 'north')).toMatchObject({ onHand: 10n, lots: [{ lotId: 'A' }] });
+  });
+});
+
+describe('progress', () => {
+  const progress = async (id: string, of = inventory.stock) => (await of.getStockImport({ requestId: id })).stockImport;
+
+  test('tells how far an import has come, while it runs and afterwards', async () => {
+    const sku = await newItem();
+    const id = requestId();
+    const seen: unknown[] = [];
+    const look = async () => {
+      const at = await progress(id);
+      seen.push([at?.nextLine, at?.changedCount, at?.unchangedCount, at?.skippedCount, at?.errors.length]);
+      expect(at?.completeTime).toBeUndefined();
+    };
+    async function* watched(): AsyncGenerator<Chunk> {
+      yield { requestId: id, firstLine: 1n, rows: [row(sku, 10), row(sku, 0, 0, 'south')] };
+      await expect.poll(() => reasonFrom(progress(id))).toBe(undefined);
+      await look();
+      yield { requestId: id, firstLine: 11n, rows: [row(sku, 11), row('I-NONE', 0)] };
+      await expect.poll(async () => (await progress(id))?.nextLine).toBe(13n);
+      await look();
+      yield { requestId: id, firstLine: 13n, rows: [row(sku, 12)] };
+    }
+    const response = await inventory.stock.importStock(watched());
+    expect(seen).toEqual([
+      [3n, 1n, 1n, 0n, 0],
+      [13n, 1n, 1n, 2n, 1],
+    ]);
+    const end = await progress(id);
+    expect(end).toMatchObject({ requestId: id, nextLine: 14n, changedCount: 2n, unchangedCount: 1n, skippedCount: 2n });
+    expect(end?.errors).toEqual(response.errors);
+    expect(end?.completeTime).toBeDefined();
+  });
+
+  test('an import that broke off goes on where it is told, and does not look complete before', async () => {
+    const sku = await newItem();
+    const id = requestId();
+    const rows = Array.from({ length: 6 }, (_, index) => ({
+      requestId: id,
+      firstLine: BigInt(index + 1),
+      rows: [row(sku, index + 1)],
+    }));
+    async function* broken(): AsyncGenerator<Chunk> {
+      yield* rows.slice(0, 3);
+      await expect.poll(async () => (await progress(id).catch(() => undefined))?.nextLine).toBe(4n);
+      throw new Error('the line went dead');
+    }
+    await failure(inventory.stock.importStock(broken()));
+    const broke = await progress(id);
+    expect(broke).toMatchObject({ nextLine: 4n, changedCount: 3n });
+    expect(broke?.completeTime).toBeUndefined();
+    await importStock(rows.filter(({ firstLine }) => firstLine >= (broke?.nextLine ?? 0n)));
+    expect(await progress(id)).toMatchObject({ nextLine: 7n, changedCount: 6n });
+    // Sent again whole, nothing is applied or counted twice.
+    await importStock(rows);
+    expect(await progress(id)).toMatchObject({ nextLine: 7n, changedCount: 6n, unchangedCount: 0n });
+    expect((await progress(id))?.completeTime).toBeDefined();
+    expect((await inventory.stock.listLedgerEntries({ sku })).ledgerEntries).toHaveLength(6);
+  });
+
+  test('a chunk that is mended is no longer counted as skipped, nor are its errors told', async () => {
+    const sku = await newItem();
+    const id = requestId();
+    const wrong = (firstLine: bigint) => ({ requestId: id, firstLine, rows: [row('I-NONE', 1), row(sku, 1)] });
+    await importStock([wrong(1n), wrong(3n)]);
+    await importStock([wrong(1n), wrong(3n)]);
+    expect(await progress(id)).toMatchObject({ skippedCount: 4n, errors: [{ line: 1n }, { line: 3n }] });
+    await importStock([{ ...wrong(1n), rows: [row(sku, 1)] }]);
+    expect(await progress(id)).toMatchObject({ skippedCount: 2n, changedCount: 1n, errors: [{ line: 3n }] });
+  });
+
+  test('is told to who imports and to nobody else', async () => {
+    const id = requestId();
+    await importStock([{ requestId: id, firstLine: 1n, rows: [row(await newItem(), 1)] }]);
+    const error = await failure(progress(id, inventory.as('pricing').stock));
+    expect(metadataOf(error)).toEqual({ request_id: id });
+    expect(await reasonFrom(progress(id, inventory.as('pricing').stock))).toBe('IMPORT_NOT_FOUND');
+    expect(await reasonFrom(progress(requestId()))).toBe('IMPORT_NOT_FOUND');
+    expect(await reasonFrom(progress('x'))).toBe('INVALID_FIELD');
+  });
+
+  test('of many errors the first 1,000 are kept', async () => {
+    const id = requestId();
+    const rows = Array.from({ length: 700 }, (_, index) => row(`I-NONE-${index}`, 1));
+    await importStock([1n, 701n, 1_401n].map((firstLine) => ({ requestId: id, firstLine, rows })));
+    const at = await progress(id);
+    expect(at).toMatchObject({ skippedCount: 2_100n, nextLine: 2_101n });
+    expect(at?.errors).toHaveLength(1_000);
+    expect(at?.errors.at(-1)?.line).toBe(1_000n);
+  });
+
+  test('old ones are forgotten', async () => {
+    const [old, young] = [requestId(), requestId()];
+    for (const id of [old, young]) {
+      await importStock([{ requestId: id, firstLine: 1n, rows: [row(await newItem(), 1)] }]);
+    }
+    await inventory.pool.query(
+      `UPDATE stock_imports SET update_time = now() - interval '49 hours' WHERE request_id = $1`,
+      [old],
+    );
+    await purgeImports(inventory.pool);
+    expect(await reasonFrom(progress(old))).toBe('IMPORT_NOT_FOUND');
+    expect(await reasonFrom(progress(young))).toBe(undefined);
+  });
+});
+
+test('two streams of one import at once apply each chunk once', async () => {
+  const items = await Promise.all(Array.from({ length: 10 }, newItem));
+  const id = requestId();
+  const chunks = items.map((sku, index) => ({ requestId: id, firstLine: BigInt(index + 1), rows: [row(sku, 5)] }));
+  const [one, two] = await Promise.all([importStock(chunks), importStock(chunks)]);
+  expect(one).toEqual(two);
+  expect(one).toMatchObject({ changedCount: 10n, skippedCount: 0n });
+  const { stockImport } = await inventory.stock.getStockImport({ requestId: id });
+  expect(stockImport).toMatchObject({ changedCount: 10n, nextLine: 11n });
+  for (const sku of items) {
+    expect((await inventory.stock.listLedgerEntries({ sku })).ledgerEntries).toHaveLength(1);
+  }
+});
+
+test('imports, adjustments and moves of the same levels at once lose nothing', async () => {
+  const items = await Promise.all(Array.from({ length: 8 }, newItem));
+  const outcomes = await Promise.all(
+    Array.from({ length: 40 }, (_, index) => {
+      const sku = items[index % items.length] ?? '';
+      return index % 2 === 0
+        ? reasonFrom(
+            importStock([
+              {
+                requestId: requestId(),
+                firstLine: 1n,
+                rows: (index % 4 === 0 ? items : items.toReversed()).map((one) => row(one, index)),
+              },
+            ]),
+          )
+        : reasonFrom(
+            inventory.stock.adjustStock({
+              requestId: requestId(),
+              sku,
+              locationId: 'north',
+              delta: 3n,
+              reason: StockReason.RECEIVED,
+            }),
+          );
+    }),
+  );
+  expect(outcomes).toEqual(outcomes.map(() => undefined));
+});
+
+test('a fast sender is kept waiting: what is not applied yet is not in memory', async () => {
+  const sku = await newItem();
+  const id = requestId();
+  // The first chunk waits for the level, so that the import stands still.
+  await importStock([{ requestId: requestId(), firstLine: 1n, rows: [row(sku, 1)] }]);
+  const holder = await inventory.pool.connect();
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM stock WHERE sku = $1 FOR UPDATE', [sku]);
+  let sent = 0;
+  const CHUNKS = 400;
+  async function* fast(): AsyncGenerator<Chunk> {
+    for (; sent < CHUNKS; sent += 1) {
+      // About 20 kB each.
+      const rows = Array.from({ length: 100 }, () => ({ ...row(sku, 1), sku: sku.padEnd(200, 'X') }));
+      yield { requestId: id, firstLine: BigInt(sent * 1_000 + 1), rows: sent === 0 ? [row(sku, 2)] : rows };
+    }
+  }
+  try {
+    const done = inventory.stock.importStock(fast());
+    await expect.poll(() => sent).toBeGreaterThan(1);
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const still = before === sent;
+          before = sent;
+          return still;
+        },
+        { interval: 300 },
+      )
+      .toBe(true);
+    // What fits the connection's windows has left, and no more: 8 MB lie at the sender.
+    expect(sent).toBeLessThan(CHUNKS / 2);
+    await holder.query('COMMIT');
+    expect(await done).toMatchObject({ changedCount: 1n, skippedCount: BigInt((CHUNKS - 1) * 100) });
+  } finally {
+    holder.release(true);
+  }
 });

@@ -12,12 +12,13 @@ import {
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { actor, mutate } from '@weft/runtime/data/mutation';
 import { CURSOR, closePage, openPage, sealPageToken } from '@weft/runtime/data/page';
-import { fail } from '@weft/runtime/errors/fail';
+import { principal } from '@weft/runtime/server/caller';
 import type { Database } from '../database.ts';
 import { itemNotFound, SKU_CURSOR } from '../items/item.ts';
 import { readItems } from '../items/read.ts';
 import { LOCATION_ID_CURSOR, locationNotFound } from '../locations/location.ts';
 import { adjust } from './adjust.ts';
+import { readImport } from './import-progress.ts';
 import { importStock } from './import-stream.ts';
 import { listLedger } from './ledger.ts';
 import { levelMessage } from './level.ts';
@@ -69,9 +70,10 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
 
     moveStock: (request) => mutate(pool, StockService.method.moveStock, request, (tx) => move(tx, request, actor())),
 
-    getStockImport: () => {
-      throw fail('UNKNOWN_RPC');
+    async getStockImport({ requestId }) {
+      return { stockImport: await readImport(sql, principal(), requestId) };
     },
+
     async reconcileStock(request) {
       const { after } = openPage(ReconcileStockRequestSchema, request, [SKU_CURSOR, LOCATION_ID_CURSOR]);
       const [sku, locationId] = after ?? [];

@@ -1676,13 +1676,14 @@ export declare const StockService: GenService<{
    *
    * - NOT_FOUND (ITEM_NOT_FOUND): no item has this SKU, or it is deleted.
    * - NOT_FOUND (LOCATION_NOT_FOUND): the location does not exist.
-   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): a quantity is below 0 or above 1,000,000,000.
+   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): a quantity is below 0 or above 1,000,000,000, or more than 1,000,000,000,000 units would be on
+   *   hand of all lots.
    * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): the item is a kit.
    * - INVALID_ARGUMENT (LOT_REQUIRED): the item is kept by lot and no lot is named, or its first units come without an expiry.
    * - INVALID_ARGUMENT (LOT_UNEXPECTED): a lot is named and the item is not kept by lot.
    * - FAILED_PRECONDITION (LOT_EXPIRY_MISMATCH): the lot is known with another expiry.
    * - FAILED_PRECONDITION (INSUFFICIENT_STOCK): fewer units than are reserved or unavailable there.
-   * - INVALID_ARGUMENT (IMPORT_ROW_DUPLICATE): an earlier row of the chunk has the same item, location and lot.
+   * - INVALID_ARGUMENT (IMPORT_ROW_DUPLICATE): an earlier row of the chunk has the same item, location and lot, or sets another safety stock there.
    *
    * @generated from rpc weft.inventory.v1.StockService.ImportStock
    */
