@@ -3,7 +3,8 @@
  * misbehave between them and shipping, and goods, prices, taxes and tariffs that entered by the public RPCs.
  *
  * Two warehouses: `berlin` (DE, asked first) and `london` (GB). Items, each 1,000 in stock at both unless a test says otherwise:
- * MUG (350 g, 120x100x100), POT (2.5 kg, 320x240x180), POLE (1.8 m, no carton holds it). EUR prices include 19 % tax in Germany.
+ * MUG (350 g, 120x100x100), POT (2.5 kg, 320x240x180), POLE (1.8 m, no carton holds it). SET is a kit of two mugs and a pot. EUR prices
+ * include 19 % tax in Germany.
  */
 
 import { type Client, createClient } from '@connectrpc/connect';
@@ -144,6 +145,21 @@ async function fillWarehouses(address: string): Promise<void> {
     await stock(sku, 'berlin', 1_000);
     await stock(sku, 'london', 1_000);
   }
+  await items.createItem({
+    requestId: requestId(),
+    item: {
+      sku: 'SET',
+      name: 'A set',
+      category: 'kitchen',
+      weightGrams: 3_200,
+      dimensions: { lengthMm: 400, widthMm: 300, heightMm: 200 },
+      taxCategory: 'standard',
+      components: [
+        { sku: 'MUG', quantity: 2n },
+        { sku: 'POT', quantity: 1n },
+      ],
+    },
+  });
 }
 
 function stockSetter(address: string): Shop['stock'] {
@@ -172,6 +188,7 @@ async function setPrices(address: string): Promise<void> {
         ['MUG', 1_190n],
         ['POT', 4_900n],
         ['POLE', 2_500n],
+        ['SET', 6_900n],
       ] as const
     ).map(([sku, minorUnits]) => ({
       sku,

@@ -33,7 +33,7 @@ import { isCurrency } from '@weft/values/currency';
 import type { Pool } from 'pg';
 import type { Callee } from '../callee.ts';
 import { sidesOf } from '../packing/box.ts';
-import { addUp, type Demand, fetchItems } from '../packing/goods.ts';
+import { addUp, type Demand, fetchItems, fetchOthers } from '../packing/goods.ts';
 import { planPackages, readCartons } from '../packing/plan.ts';
 import { issueRates } from '../rates/issue-rates.ts';
 import type { Parcel } from '../rates/rating.ts';
@@ -136,7 +136,13 @@ async function planDelivery(
     readCartons(pool),
   ]);
   checkSourced(sourcing);
-  const packages = planPackages(batchesOf(sourcing.allocations, bySku), cartons);
+  // What is packed of a kit are its components, which only the sourcing names.
+  const packed = await fetchOthers(
+    items,
+    bySku,
+    sourcing.allocations.map(({ sku }) => sku),
+  );
+  const packages = planPackages(batchesOf(sourcing.allocations, packed), cartons);
   const countries = originCountries(sourcing.allocations);
   const parcels = packages.map((box) => parcelOf(box, countries));
   const rates = await issueRates(pool, key, { parcels, destination, currencyCode: request.currencyCode });

@@ -39,6 +39,29 @@ export async function fetchItems(
   return bySku;
 }
 
+/** SKUs that inventory takes at once. */
+const BATCH_MAX = 200;
+
+/**
+ * The items that were fetched already, and those of the other SKUs.
+ *
+ * @throws ITEM_NOT_FOUND when one has no item, or its item is deleted.
+ */
+export async function fetchOthers(
+  items: Callee<typeof ItemService>,
+  fetched: ReadonlyMap<string, Item>,
+  skus: readonly string[],
+): Promise<ReadonlyMap<string, Item>> {
+  const others = [...new Set(skus)].filter((sku) => !fetched.has(sku));
+  const bySku = new Map(fetched);
+  for (let start = 0; start < others.length; start += BATCH_MAX) {
+    for (const [sku, item] of await fetchItems(items, others.slice(start, start + BATCH_MAX))) {
+      bySku.set(sku, item);
+    }
+  }
+  return bySku;
+}
+
 function isSold(item: Item): boolean {
   return item.deleteTime === undefined;
 }
