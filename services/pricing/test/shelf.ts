@@ -116,7 +116,7 @@ export class Shelf {
     let seen = this.#log.length;
     if (resumeToken === '') {
       for (const value of [...this.#items.values()]) {
-        yield { resumeToken: '', event: { case: 'changed' as const, value } };
+        yield { resumeToken: `within-${value.sku}`, event: { case: 'changed' as const, value } };
       }
     } else {
       seen = Number(resumeToken.slice('after-'.length));

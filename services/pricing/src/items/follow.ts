@@ -88,18 +88,27 @@ async function follow(sql: Sql, inventory: Inventory, signal: AbortSignal, onMes
   const timer = setTimeout(() => silence.abort(new Error('inventory fell silent')), SILENCE_MAX_MS);
   try {
     const stream = inventory.watchItems({ resumeToken }, { signal: AbortSignal.any([signal, silence.signal]) });
+    // Until its first bookmark: a listing is worth nothing before it is complete, and no place within it is kept.
+    let isListing = resumeToken === '';
     let listed: Item[] = [];
-    for await (const message of stream) {
+    for await (const { event, resumeToken: place } of stream) {
       timer.refresh();
       onMessage();
-      if (isListed(message)) {
-        listed.push(message.event.value);
+      isListing &&= event.case !== 'bookmark';
+      const isListed = isListing && event.case === 'changed';
+      if (isListed) {
+        listed.push(event.value);
       }
-      if (listed.length === BATCH_MAX || (listed.length > 0 && !isListed(message))) {
+      if (listed.length === BATCH_MAX || (listed.length > 0 && !isListed)) {
         await copyItems(sql, listed);
         listed = [];
       }
-      await apply(sql, message);
+      if (!isListed) {
+        await apply(sql, event);
+      }
+      if (!isListing) {
+        await keepPlace(sql, place);
+      }
     }
     throw new Error('inventory ended the stream');
   } catch (error) {
@@ -113,22 +122,10 @@ async function follow(sql: Sql, inventory: Inventory, signal: AbortSignal, onMes
   }
 }
 
-/** A message without a token is a part of the first listing, which is worth nothing before it is complete. */
-type ListedItem = WatchItemsResponse & { event: { case: 'changed'; value: Item } };
-
-function isListed(message: WatchItemsResponse): message is ListedItem {
-  return message.resumeToken === '' && message.event.case === 'changed';
-}
-
-async function apply(sql: Sql, message: WatchItemsResponse): Promise<void> {
-  const { event, resumeToken } = message;
-  if (isListed(message)) {
-    return;
-  }
+async function apply(sql: Sql, event: WatchItemsResponse['event']): Promise<void> {
   if (event.case === 'changed') {
     await copyItems(sql, [event.value]);
   } else if (event.case === 'deletedSku') {
     await dropItem(sql, event.value);
   }
-  await keepPlace(sql, resumeToken);
 }
