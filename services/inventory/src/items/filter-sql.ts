@@ -70,7 +70,9 @@ function textCondition({ field, operator, value }: Extract<Filter, { kind: 'text
       // Whole steps of the path: kitchen/knives is below `kitchen`, not below `kit`.
       return `category || '/' LIKE ${parameters.add(`${escapeLike(value.toLowerCase())}/%`)}`;
     }
-    return contains(folded(field), value, parameters);
+    // What the name holds is found by the index of all that is searched, and then held against the name alone.
+    const isFound = contains(SEARCHED, value, parameters);
+    return `(${isFound} AND ${contains(folded(field), value, parameters)})`;
   }
   // The same trade item has the same number in a form that is longer by leading zeros.
   if (field === 'gtin' && /^\d{8,14}$/.test(value)) {

@@ -44,7 +44,10 @@ const BY_UPDATE_TIME: SortKey = {
   form: CURSOR.milliseconds,
 };
 
-/** SKU comes last everywhere, so that no two items are equal. */
+/**
+ * SKU comes last everywhere, so that no two items are equal. All keys of an order run the same way: only then is the place after a
+ * cursor one comparison of rows, which its index finds however deep the page.
+ */
 const SORT_KEYS: Readonly<Record<ItemOrder, readonly SortKey[]>> = {
   [ItemOrder.UNSPECIFIED]: [BY_SKU],
   [ItemOrder.NAME]: [BY_NAME, BY_SKU],
@@ -82,20 +85,21 @@ export async function listItems(
   limit: number,
 ): Promise<ListedItem[]> {
   const keys = SORT_KEYS[query.order];
+  const isDescending = query.order === ItemOrder.NEWEST;
   const parameters = new Parameters();
   const conditions = [conditionOf(query.terms, parameters)];
   if (!query.showDeleted) {
     conditions.push('delete_time IS NULL');
   }
   if (after !== undefined) {
-    conditions.push(afterKey(query.order, keys, after, parameters));
+    conditions.push(afterKey(keys, after, isDescending ? '<' : '>', parameters));
   }
   const { rows } = await db.query<ItemRow & { key: string[] }>({
     text: `
       SELECT ${ITEM_COLUMNS}, ARRAY[${keys.map(({ written }) => written).join(', ')}] AS key
       FROM items
       WHERE ${conditions.join(' AND ')}
-      ORDER BY ${keys.map((key) => `${key.expression}${key === BY_UPDATE_TIME ? ' DESC' : ''}`).join(', ')}
+      ORDER BY ${keys.map(({ expression }) => `${expression}${isDescending ? ' DESC' : ''}`).join(', ')}
       LIMIT ${parameters.add(limit)}`,
     values: parameters.values,
   });
@@ -104,15 +108,11 @@ export async function listItems(
 
 /** The condition that an item comes after a key. */
 function afterKey(
-  order: ItemOrder,
   keys: readonly SortKey[],
   after: readonly string[],
+  operator: '<' | '>',
   parameters: Parameters,
 ): string {
   const values = keys.map(({ read }, index) => read(parameters.add(after[index])));
-  if (order === ItemOrder.NEWEST) {
-    // The one order that mixes directions, which row comparison cannot.
-    return `(update_time < ${values[0]} OR (update_time = ${values[0]} AND sku > ${values[1]}))`;
-  }
-  return `(${keys.map(({ expression }) => expression).join(', ')}) > (${values.join(', ')})`;
+  return `(${keys.map(({ expression }) => expression).join(', ')}) ${operator} (${values.join(', ')})`;
 }

@@ -489,7 +489,7 @@ export enum ItemOrder {
   CATEGORY = 2,
 
   /**
-   * Last changed first, then SKU.
+   * Last changed first, then SKU from the last.
    *
    * @generated from enum value: ITEM_ORDER_NEWEST = 3;
    */
