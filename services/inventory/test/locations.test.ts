@@ -1,12 +1,15 @@
+import { StockReason, StockState } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
-import { addItem, addLocation, addStock, aLocation, startInventory, type TestInventory } from './harness.ts';
+import { addItem, addLocation, addStock, aLocation, levelAt, startInventory, type TestInventory } from './harness.ts';
+import { checkInvariants } from './invariants.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
   inventory = await startInventory();
 });
+afterEach(() => checkInvariants(inventory.pool));
 afterAll(() => inventory.stop());
 
 const update = (location: object, paths: string[]) =>
@@ -82,6 +85,79 @@ test('lists by pick priority, then id, page by page', async () => {
   expect(await reasonFrom(inventory.locations.listLocations({ pageToken: 'AAAA' }))).toBe('PAGE_TOKEN_INVALID');
 });
 
+describe('a location that is deactivated', () => {
+  const reserve = (sku: string, quantity: bigint) =>
+    inventory.reservations.createReservation({
+      requestId: requestId(),
+      lines: [{ sku, quantity }],
+      ttl: { seconds: 600n },
+    });
+
+  test('says so, keeps what it has, and is used again when it is taken back', async () => {
+    const created = await addLocation(inventory, { locationId: 'off-1' });
+    expect(created.deactivated).toBe(false);
+    const { location } = await update({ locationId: 'off-1', deactivated: true, etag: created.etag }, ['deactivated']);
+    expect(location).toMatchObject({ deactivated: true, name: created.name });
+    expect(location?.etag).not.toBe(created.etag);
+    expect((await inventory.locations.getLocation({ locationId: 'off-1' })).location).toEqual(location);
+    const { locations } = await inventory.locations.listLocations({ pageSize: 200 });
+    expect(locations.find(({ locationId }) => locationId === 'off-1')).toEqual(location);
+    const { location: back } = await update({ locationId: 'off-1', deactivated: false }, ['deactivated']);
+    expect(back?.deactivated).toBe(false);
+    expect((await addLocation(inventory, { locationId: 'off-2', deactivated: true })).deactivated).toBe(true);
+  });
+
+  test('sources nothing new, and lets go of what is reserved there in every way', async () => {
+    await addLocation(inventory, { locationId: 'off-3', pickPriority: 1 });
+    await addItem(inventory, { sku: 'OFF-1' });
+    await addStock(inventory, 'OFF-1', 'off-3', 10);
+    const [kept, left, freed] = await Promise.all([1n, 2n, 3n].map((quantity) => reserve('OFF-1', quantity)));
+    await update({ locationId: 'off-3', deactivated: true }, ['deactivated']);
+    expect(await levelAt(inventory, 'OFF-1', 'off-3')).toMatchObject({ onHand: 10n, reserved: 6n });
+
+    expect(await reasonFrom(reserve('OFF-1', 1n))).toBe('INSUFFICIENT_STOCK');
+    const plan = await inventory.reservations.planSourcing({ lines: [{ sku: 'OFF-1', quantity: 1n }] });
+    expect(plan.allocations).toEqual([]);
+    expect(plan.shortages).toMatchObject([{ sku: 'OFF-1', availableQuantity: 0n }]);
+    const { availabilities } = await inventory.availability.batchGetAvailability({ skus: ['OFF-1'] });
+    expect(availabilities).toMatchObject([{ sku: 'OFF-1', known: true, sellableQuantity: 0 }]);
+
+    const end = (made: typeof kept) => ({
+      requestId: requestId(),
+      reservationId: made?.reservation?.reservationId ?? '',
+    });
+    await inventory.reservations.confirmReservation(end(kept));
+    await inventory.reservations.commitReservation(end(kept));
+    await inventory.reservations.confirmReservation(end(left));
+    await inventory.reservations.commitReservation(end(left));
+    await inventory.reservations.releaseReservation(end(freed));
+    expect(await levelAt(inventory, 'OFF-1', 'off-3')).toMatchObject({ onHand: 7n, reserved: 0n });
+
+    await update({ locationId: 'off-3', deactivated: false }, ['deactivated']);
+    expect((await reserve('OFF-1', 7n)).reservation?.allocations).toMatchObject([
+      { locationId: 'off-3', quantity: 7n },
+    ]);
+  });
+
+  test('raced by reservations: each is there or refused, and nothing can be reserved afterwards', async () => {
+    await addItem(inventory, { sku: 'OFF-2' });
+    for (let round = 0; round < 8; round += 1) {
+      const locationId = `off-race-${round}`;
+      await addLocation(inventory, { locationId });
+      await addStock(inventory, 'OFF-2', locationId, 1);
+      const [reserved] = await Promise.all([
+        reasonFrom(reserve('OFF-2', 1n)),
+        update({ locationId, deactivated: true }, ['deactivated']),
+      ]);
+      const level = await levelAt(inventory, 'OFF-2', locationId);
+      expect([reserved, level?.reserved]).toEqual(
+        reserved === undefined ? [undefined, 1n] : ['INSUFFICIENT_STOCK', 0n],
+      );
+      expect(await reasonFrom(reserve('OFF-2', 1n))).toBe('INSUFFICIENT_STOCK');
+    }
+  });
+});
+
 describe('delete', () => {
   const remove = (locationId: string, etag = '') =>
     inventory.locations.deleteLocation({ requestId: requestId(), locationId, etag });
@@ -103,6 +179,46 @@ describe('delete', () => {
     expect((await addStock(inventory, 'D-1', 'delete-1', 1)).stockLevel).toMatchObject({ onHand: 1n });
   });
 
+  test('not while units are reserved or on the way, or a transfer or a count is open; it says what', async () => {
+    const { pool } = inventory;
+    await addLocation(inventory, { locationId: 'busy-1' });
+    await addLocation(inventory, { locationId: 'busy-2' });
+    const held = async (locationId: string) => {
+      const error = await failure(remove(locationId));
+      expect(reasonOf(error)).toBe('LOCATION_HOLDS_STOCK');
+      const { location_id, ...rest } = metadataOf(error);
+      expect(location_id).toBe(locationId);
+      return rest;
+    };
+    const incoming = (delta: bigint) =>
+      inventory.stock.adjustStock({
+        requestId: requestId(),
+        sku: 'D-1',
+        locationId: 'busy-1',
+        delta,
+        state: StockState.INCOMING,
+        reason: delta > 0n ? StockReason.RECEIVED : StockReason.CORRECTION,
+      });
+    await incoming(4n);
+    expect(await held('busy-1')).toEqual({ incoming: '4' });
+    await incoming(-4n);
+    for (const state of [1, 2, 3, 4, 5]) {
+      await pool.query(
+        'INSERT INTO transfers (state, source_location_id, destination_location_id, reference) VALUES ($1, $2, $3, $4)',
+        [state, 'busy-1', 'busy-2', ''],
+      );
+    }
+    expect([await held('busy-1'), await held('busy-2')]).toEqual([{ open_transfers: '3' }, { open_transfers: '3' }]);
+    await pool.query('UPDATE transfers SET state = 5 WHERE state <= 3');
+    for (const state of [1, 2, 3]) {
+      await pool.query('INSERT INTO counts (state, location_id, reference) VALUES ($1, $2, $3)', [state, 'busy-1', '']);
+    }
+    expect(await held('busy-1')).toEqual({ open_counts: '2' });
+    await pool.query('UPDATE counts SET state = 3');
+    await remove('busy-1');
+    await remove('busy-2');
+  });
+
   test('raced by goods that come in: either they are there, or there is no place for them', async () => {
     for (let round = 0; round < 10; round += 1) {
       const locationId = `race-${round}`;
@@ -115,5 +231,63 @@ describe('delete', () => {
         removed === undefined ? [undefined, 'LOCATION_NOT_FOUND'] : ['LOCATION_HOLDS_STOCK', undefined],
       );
     }
+  });
+});
+
+describe('bad input is refused with the field, and nothing is changed', () => {
+  const fieldsOf = async (call: Promise<unknown>) => {
+    const error = await failure(call);
+    expect(reasonOf(error)).toBe('INVALID_FIELD');
+    return fieldViolationsOf(error).map(({ field }) => field);
+  };
+
+  test.each<[string, object]>([
+    ['location.location_id', { locationId: '' }],
+    ['location.location_id', { locationId: 'Berlin' }],
+    ['location.location_id', { locationId: 'b'.repeat(64) }],
+    ['location.name', { name: '' }],
+    ['location.name', { name: 'x'.repeat(121) }],
+    ['location.name', { name: 'a\0b' }],
+    ['location.address', { address: undefined }],
+    ['location.address.country_code', { address: { lines: ['a'], city: 'b', countryCode: 'd' } }],
+    ['location.time_zone', { timeZone: 'x'.repeat(65) }],
+    ['location.pick_priority', { pickPriority: -1 }],
+    ['location.pick_priority', { pickPriority: 2_147_483_647 }],
+    ['location.served_country_codes', { servedCountryCodes: ['DE', 'DE'] }],
+    ['location.served_country_codes[1]', { servedCountryCodes: ['DE', 'at'] }],
+  ])('%s, case %#', async (field, fields) => {
+    const location = aLocation({ locationId: 'bad-1', name: 'Bad', ...fields });
+    expect(await fieldsOf(inventory.locations.createLocation({ requestId: requestId(), location }))).toEqual([field]);
+    expect(await reasonFrom(inventory.locations.getLocation({ locationId: 'bad-1' }))).toBe('LOCATION_NOT_FOUND');
+  });
+
+  test('requests that lack something, or name what is none', async () => {
+    const { locations } = inventory;
+    const location = aLocation({ locationId: 'bad-1' });
+    expect(await fieldsOf(locations.createLocation({ requestId: requestId() }))).toEqual(['location']);
+    expect(await fieldsOf(locations.createLocation({ location }))).toEqual(['request_id']);
+    expect(await fieldsOf(locations.updateLocation({ requestId: requestId(), location }))).toEqual(['update_mask']);
+    expect(await fieldsOf(update({ locationId: 'NO' }, ['name']))).toEqual(['location_id']);
+    expect(await reasonFrom(update({ locationId: 'berlin-1' }, []))).toBe('UPDATE_MASK_INVALID');
+    expect(await fieldsOf(locations.getLocation({ locationId: 'a b' }))).toEqual(['location_id']);
+    expect(await fieldsOf(locations.deleteLocation({ requestId: requestId(), locationId: '-' }))).toEqual([
+      'location_id',
+    ]);
+    expect(await fieldsOf(locations.listLocations({ pageSize: 201 }))).toEqual(['page_size']);
+    expect(await fieldsOf(locations.listLocations({ pageSize: -1 }))).toEqual(['page_size']);
+    const { nextPageToken } = await inventory.items.listItems({ pageSize: 1 });
+    expect(nextPageToken).not.toBe('');
+    expect(await reasonFrom(locations.listLocations({ pageToken: nextPageToken }))).toBe('PAGE_TOKEN_INVALID');
+  });
+
+  test('a deletion that is repeated deletes once, and its request_id serves nothing else', async () => {
+    await addLocation(inventory, { locationId: 'twice-1' });
+    const request = { requestId: requestId(), locationId: 'twice-1' };
+    await Promise.all([1, 2, 3].map(() => inventory.locations.deleteLocation(request)));
+    await addLocation(inventory, { locationId: 'twice-1' });
+    await inventory.locations.deleteLocation(request);
+    expect((await inventory.locations.getLocation({ locationId: 'twice-1' })).location?.locationId).toBe('twice-1');
+    const other = { ...request, etag: 'other' };
+    expect(await reasonFrom(inventory.locations.deleteLocation(other))).toBe('REQUEST_ID_REUSED');
   });
 });
