@@ -17,6 +17,7 @@ import { itemService } from './items/service.ts';
 import { locationService } from './locations/service.ts';
 import { reservationService } from './reservations/service.ts';
 import { sweepExpired } from './reservations/sweep.ts';
+import { tellExpired } from './stock/expiry.ts';
 import { purgeImports } from './stock/import-progress.ts';
 import { stockService } from './stock/service.ts';
 
@@ -54,6 +55,7 @@ export function openInventory({
   const background: readonly Running[] = [
     changefeed,
     every(sweepIntervalMs, 'the sweep of expired holds', (signal) => sweepExpired(pool, signal)),
+    every(sweepIntervalMs, 'the news of expired lots', (signal) => tellExpired(pool, signal)),
     purging(pool),
     every(PURGE_INTERVAL_MS, 'the purge of old imports', () => purgeImports(pool)),
   ];

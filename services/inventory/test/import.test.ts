@@ -206,8 +206,9 @@ describe('rows of lots', () => {
     ...fields,
   });
   async function lotItem(): Promise<string> {
-    const sku = await newItem();
-    await inventory.pool.query('UPDATE items SET lot_tracked = true WHERE sku = $1', [sku]);
+    skus += 1;
+    const sku = `I-${skus}`;
+    await addItem(inventory, { sku, lotTracked: true });
     return sku;
   }
   const once = (...rows: object[]) => importStock([{ requestId: requestId(), firstLine: 1n, rows } as Chunk]);

@@ -3,6 +3,7 @@ import { StockReason, StockState } from '@weft/gen/weft/inventory/v1/stock_servi
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { tellExpired } from '../src/stock/expiry.ts';
 import { addItem, addLocation, levelAt, NEVER_MS, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
@@ -24,8 +25,7 @@ let skus = 0;
 async function newItem(lotTracked = true): Promise<string> {
   skus += 1;
   const sku = `L-${skus}`;
-  await addItem(inventory, { sku });
-  await inventory.pool.query('UPDATE items SET lot_tracked = $2 WHERE sku = $1', [sku, lotTracked]);
+  await addItem(inventory, { sku, lotTracked });
   return sku;
 }
 
@@ -315,5 +315,67 @@ describe('units of a lot', () => {
     const outcomes = await Promise.all(Array.from({ length: 40 }, () => reasonFrom(adjust(sku, 'A', -1))));
     expect(outcomes.filter((outcome) => outcome === undefined)).toHaveLength(10);
     expect(await lotsOf(sku)).toEqual(['B:100']);
+  });
+});
+
+describe('the news of an expiry', () => {
+  const tell = () => tellExpired(inventory.pool, new AbortController().signal);
+  async function changesOf(sku: string): Promise<string[]> {
+    const { rows } = await inventory.pool.query<{ key: string }>(
+      `SELECT key FROM changes WHERE topic = 'stock' AND key LIKE $1 ORDER BY transaction, position`,
+      [`${sku} %`],
+    );
+    return rows.map(({ key }) => key.slice(sku.length + 1));
+  }
+
+  test('comes to the watchers of each level that the lot is in, once', async () => {
+    const sku = await newItem();
+    await adjust(sku, 'A', 5, { lotExpireTime: SOON });
+    await adjust(sku, 'A', 5, { locationId: 'beta' });
+    await adjust(sku, 'A', 5, { locationId: 'gamma' });
+    await adjust(sku, 'A', -5, { locationId: 'gamma' });
+    await adjust(sku, 'B', 5, { lotExpireTime: LATER });
+    await tell();
+    const before = await changesOf(sku);
+    await expire(sku, 'A');
+    // Several replicas tell at once.
+    await Promise.all([tell(), tell(), tell()]);
+    await tell();
+    expect((await changesOf(sku)).slice(before.length)).toEqual(['alpha', 'beta']);
+  });
+
+  test('comes by itself, with the level as it is then', async () => {
+    const swept = await startInventory({ sweepIntervalMs: 50 });
+    try {
+      const place = { sku: 'L-SWEPT', locationId: 'alpha' };
+      await addItem(swept, { sku: place.sku, lotTracked: true });
+      await addLocation(swept, { locationId: place.locationId });
+      const lot = { lotId: 'A', lotExpireTime: SOON, delta: 5n, reason: StockReason.RECEIVED };
+      await swept.stock.adjustStock({ requestId: requestId(), ...place, ...lot });
+      let listed = false;
+      for await (const { event } of swept.stock.watchStockLevels({ skus: [place.sku] })) {
+        if (event.case === 'bookmark' && !listed) {
+          listed = true;
+          await swept.pool.query('UPDATE lots SET expire_time = now()');
+        }
+        if (event.case === 'changed' && event.value.expired === 5n) {
+          expect(event.value).toMatchObject({ onHand: 5n, available: 0n, lots: [{ lotId: 'A', expired: true }] });
+          break;
+        }
+      }
+    } finally {
+      await swept.stop();
+    }
+  });
+
+  test('of more lots than are told at once reaches the last', async () => {
+    const sku = await newItem();
+    await inventory.pool.query(
+      `INSERT INTO lots (sku, lot_id, expire_time) SELECT $1, 'N-' || n, now() FROM generate_series(1, 250) n`,
+      [sku],
+    );
+    await tell();
+    const { rows } = await inventory.pool.query('SELECT FROM lots WHERE NOT expiry_told AND expire_time <= now()');
+    expect(rows).toHaveLength(0);
   });
 });

@@ -84,8 +84,7 @@ async function reserved(sku: string, quantity: number, state: number, lotId = ''
 }
 
 async function stockedByLot(sku: string): Promise<void> {
-  await addItem(inventory, { sku });
-  await behind('UPDATE items SET lot_tracked = true WHERE sku = $1', [sku]);
+  await addItem(inventory, { sku, lotTracked: true });
   for (const [lotId, units] of [
     ['A', 10n],
     ['B', 20n],

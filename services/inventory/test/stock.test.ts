@@ -205,4 +205,37 @@ describe('levels', () => {
     const other = inventory.stock.listLedgerEntries({ pageSize: 1, pageToken: nextPageToken });
     expect(await reasonFrom(other)).toBe('PAGE_TOKEN_INVALID');
   });
+
+  test.each([
+    ['an item', { sku: true }],
+    ['a location', { locationId: true }],
+    ['both', { sku: true, locationId: true }],
+    ['everything', {}],
+  ])(
+    'the ledger of %s is whole and in order, whatever the page',
+    async (_, { sku, locationId }: { sku?: boolean; locationId?: boolean }) => {
+      const [a, b] = [await newItem(), await newItem()];
+      for (let index = 0; index < 12; index += 1) {
+        await addStock(inventory, index % 4 === 3 ? b : a, ['alpha', 'beta', 'gamma'][index % 3] ?? '', 1);
+      }
+      const query = { ...(sku ? { sku: a } : {}), ...(locationId ? { locationId: 'beta' } : {}) };
+      const { rows } = await inventory.pool.query<{ id: string }>(
+        `SELECT ledger_entry_id AS id FROM ledger_entries
+       WHERE ($1 = '' OR sku = $1) AND ($2 = '' OR location_id = $2) ORDER BY ledger_entry_id DESC`,
+        [sku ? a : '', locationId ? 'beta' : ''],
+      );
+      expect(rows.length).toBeGreaterThan(2);
+      for (const pageSize of [2, 200]) {
+        const seen: string[] = [];
+        let pageToken = '';
+        do {
+          const page = await inventory.stock.listLedgerEntries({ ...query, pageSize, pageToken });
+          seen.push(...page.ledgerEntries.map(({ ledgerEntryId }) => ledgerEntryId));
+          pageToken = page.nextPageToken;
+        } while (pageToken !== '');
+        expect(seen).toEqual(rows.map(({ id }) => id));
+      }
+      expect((await inventory.stock.listLedgerEntries({ sku: 'S-NONE' })).ledgerEntries).toEqual([]);
+    },
+  );
 });

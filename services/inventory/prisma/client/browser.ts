@@ -44,7 +44,7 @@ export type Location = Prisma.LocationModel
 export type Stock = Prisma.StockModel
 /**
  * Model Lot
- * A lot of an item, wherever its units are.
+ * A lot of an item, wherever its units are. In SQL: an index on those whose expiry is not told.
  */
 export type Lot = Prisma.LotModel
 /**

@@ -11,24 +11,6 @@ import { stockChange } from '../changes.ts';
 import { fillBackorders } from './backorders.ts';
 import { type Level, levelOf, STOCK_COLUMNS, type StockRow } from './level.ts';
 
-/** The columns of `ledger_entries`. */
-export type LedgerRow = {
-  readonly ledger_entry_id: string;
-  readonly sku: string;
-  readonly location_id: string;
-  readonly lot_id: string;
-  readonly on_hand_delta: bigint;
-  readonly on_hand_after: bigint;
-  readonly damaged_delta: bigint;
-  readonly quality_control_delta: bigint;
-  readonly incoming_delta: bigint;
-  readonly safety_delta: bigint;
-  readonly reason: StockReason;
-  readonly source: string;
-  readonly actor: string;
-  readonly create_time: Date;
-};
-
 /** Units to add to the balances of one level, and of one lot of it where one is named; negative to take off. Absent ones stay. */
 export type Posting = {
   readonly sku: string;
@@ -47,26 +29,6 @@ export type Posting = {
 /** Who and what is behind a booking. */
 export type Occasion = { readonly reason: StockReason; readonly source: string; readonly actor: string };
 
-/** The entry as clients see it. */
-export function ledgerMessage(row: LedgerRow): LedgerEntry {
-  return create(LedgerEntrySchema, {
-    ledgerEntryId: row.ledger_entry_id,
-    sku: row.sku,
-    locationId: row.location_id,
-    lotId: row.lot_id,
-    onHandDelta: row.on_hand_delta,
-    onHandAfter: row.on_hand_after,
-    damagedDelta: row.damaged_delta,
-    qualityControlDelta: row.quality_control_delta,
-    incomingDelta: row.incoming_delta,
-    safetyDelta: row.safety_delta,
-    reason: row.reason,
-    source: row.source,
-    actor: row.actor,
-    createTime: timestampFromDate(row.create_time),
-  });
-}
-
 /**
  * Books: adds to balances, writes one ledger entry for each posting, tells the watchers, and serves backorders from units that became free.
  * The stock rows must exist and be locked by this transaction (stock/lock.ts), the lots of postings that name one be known
@@ -84,7 +46,7 @@ export async function post(
     return { levels: [], entries: [] };
   }
   const column = (read: (posting: Posting) => bigint | undefined) => postings.map((posting) => read(posting) ?? 0n);
-  const { rows } = await tx.query<StockRow & LedgerRow>({
+  const { rows } = await tx.query<StockRow & EntryRow>({
     name: 'stock_post',
     text: `
       WITH posting AS MATERIALIZED (
@@ -117,12 +79,13 @@ export async function post(
           incoming_delta, safety_delta, reason, source, actor)
         SELECT sku, location_id, lot_id, on_hand, on_hand_after, damaged, quality_control, incoming, safety, $10, $11, $12
         FROM posting ORDER BY number
-        RETURNING *
+        RETURNING ledger_entry_id, on_hand_after, create_time
       )
-      SELECT s.*, b.ledger_entry_id, b.lot_id, b.on_hand_delta, b.on_hand_after, b.damaged_delta, b.quality_control_delta,
-        b.incoming_delta, b.safety_delta, b.reason, b.source, b.actor, b.create_time
-      FROM booked b JOIN changed s USING (sku, location_id)
-      ORDER BY b.ledger_entry_id`,
+      -- Levels, then entries: joined, they would be compared each with each where many are booked.
+      SELECT s.*, b.ledger_entry_id, b.on_hand_after, b.create_time AS entry_time FROM changed s LEFT JOIN booked b ON false
+      UNION ALL
+      SELECT s.*, b.ledger_entry_id, b.on_hand_after, b.create_time FROM booked b LEFT JOIN changed s ON false
+      ORDER BY ledger_entry_id`,
     values: [
       postings.map(({ sku }) => sku),
       postings.map(({ locationId }) => locationId),
@@ -138,34 +101,38 @@ export async function post(
       occasion.actor,
     ],
   });
-  if (rows.length !== postings.length) {
-    throw new Error(`${postings.length} postings made ${rows.length} entries: a stock row is missing`);
+  const entries = rows.filter(({ ledger_entry_id: id }) => id !== null);
+  const changed = rows.filter(({ ledger_entry_id: id }) => id === null).map(levelOf);
+  if (entries.length !== postings.length) {
+    throw new Error(`${postings.length} postings made ${entries.length} entries: a stock row is missing`);
   }
-  const changed = new Map(rows.map((row) => [`${row.sku} ${row.location_id}`, levelOf(row)]));
-  const levels = await fillBackorders(tx, [...changed.values()]);
+  const levels = await fillBackorders(tx, changed);
   await append(tx, levels.map(stockChange));
-  return { levels, entries: rows.map(ledgerMessage) };
+  return { levels, entries: postings.map((posting, index) => entryMessage(posting, occasion, entries[index])) };
 }
 
-/** Up to `limit` entries of an item, a location, or both (an empty one means all), newest first: ids grow with time. */
-export async function listLedger(
-  db: Sql,
-  { sku, locationId }: { readonly sku: string; readonly locationId: string },
-  before: string | undefined,
-  limit: number,
-): Promise<LedgerEntry[]> {
-  const values: unknown[] = [limit];
-  const conditions = [
-    ...(before === undefined ? [] : [`ledger_entry_id < $${values.push(before)}`]),
-    ...(sku === '' ? [] : [`sku = $${values.push(sku)}`]),
-    ...(locationId === '' ? [] : [`location_id = $${values.push(locationId)}`]),
-  ];
-  const { rows } = await db.query<LedgerRow>({
-    text: `
-      SELECT * FROM ledger_entries
-      WHERE ${conditions.join(' AND ') || 'true'}
-      ORDER BY ledger_entry_id DESC LIMIT $1`,
-    values,
+/** What the database adds to a posting as it becomes an entry; null in the rows of levels. */
+type EntryRow = {
+  readonly ledger_entry_id: string | null;
+  readonly on_hand_after: bigint;
+  readonly entry_time: Date;
+};
+
+function entryMessage(posting: Posting, { reason, source, actor }: Occasion, row: EntryRow | undefined): LedgerEntry {
+  return create(LedgerEntrySchema, {
+    ledgerEntryId: row?.ledger_entry_id ?? '',
+    sku: posting.sku,
+    locationId: posting.locationId,
+    lotId: posting.lotId ?? '',
+    onHandDelta: posting.onHand ?? 0n,
+    onHandAfter: row?.on_hand_after ?? 0n,
+    damagedDelta: posting.damaged ?? 0n,
+    qualityControlDelta: posting.qualityControl ?? 0n,
+    incomingDelta: posting.incoming ?? 0n,
+    safetyDelta: posting.safety ?? 0n,
+    reason,
+    source,
+    actor,
+    ...(row === undefined ? {} : { createTime: timestampFromDate(row.entry_time) }),
   });
-  return rows.map(ledgerMessage);
 }

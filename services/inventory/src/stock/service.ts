@@ -20,7 +20,7 @@ import { LOCATION_ID_CURSOR, locationNotFound } from '../locations/location.ts';
 import { adjust } from './adjust.ts';
 import { readImport } from './import-progress.ts';
 import { importStock } from './import-stream.ts';
-import { listLedger } from './ledger.ts';
+import { listLedger } from './ledger-list.ts';
 import { levelMessage } from './level.ts';
 import { move } from './move.ts';
 import { FIRST_LEVEL, listLevels, readLevels } from './read.ts';

@@ -1869,7 +1869,8 @@ export type StockScalarFieldEnum = (typeof StockScalarFieldEnum)[keyof typeof St
 export const LotScalarFieldEnum = {
   sku: 'sku',
   lotId: 'lotId',
-  expireTime: 'expireTime'
+  expireTime: 'expireTime',
+  expiryTold: 'expiryTold'
 } as const
 
 export type LotScalarFieldEnum = (typeof LotScalarFieldEnum)[keyof typeof LotScalarFieldEnum]

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Lot
- * A lot of an item, wherever its units are.
+ * A lot of an item, wherever its units are. In SQL: an index on those whose expiry is not told.
  */
 export type LotModel = runtime.Types.Result.DefaultSelection<Prisma.$LotPayload>
 
@@ -28,18 +28,21 @@ export type LotMinAggregateOutputType = {
   sku: string | null
   lotId: string | null
   expireTime: Date | null
+  expiryTold: boolean | null
 }
 
 export type LotMaxAggregateOutputType = {
   sku: string | null
   lotId: string | null
   expireTime: Date | null
+  expiryTold: boolean | null
 }
 
 export type LotCountAggregateOutputType = {
   sku: number
   lotId: number
   expireTime: number
+  expiryTold: number
   _all: number
 }
 
@@ -48,18 +51,21 @@ export type LotMinAggregateInputType = {
   sku?: true
   lotId?: true
   expireTime?: true
+  expiryTold?: true
 }
 
 export type LotMaxAggregateInputType = {
   sku?: true
   lotId?: true
   expireTime?: true
+  expiryTold?: true
 }
 
 export type LotCountAggregateInputType = {
   sku?: true
   lotId?: true
   expireTime?: true
+  expiryTold?: true
   _all?: true
 }
 
@@ -139,6 +145,7 @@ export type LotGroupByOutputType = {
   sku: string
   lotId: string
   expireTime: Date
+  expiryTold: boolean
   _count: LotCountAggregateOutputType | null
   _min: LotMinAggregateOutputType | null
   _max: LotMaxAggregateOutputType | null
@@ -166,6 +173,7 @@ export type LotWhereInput = {
   sku?: Prisma.StringFilter<"Lot"> | string
   lotId?: Prisma.StringFilter<"Lot"> | string
   expireTime?: Prisma.DateTimeFilter<"Lot"> | Date | string
+  expiryTold?: Prisma.BoolFilter<"Lot"> | boolean
   item?: Prisma.XOR<Prisma.ItemScalarRelationFilter, Prisma.ItemWhereInput>
   stock?: Prisma.LotStockListRelationFilter
 }
@@ -174,6 +182,7 @@ export type LotOrderByWithRelationInput = {
   sku?: Prisma.SortOrder
   lotId?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
+  expiryTold?: Prisma.SortOrder
   item?: Prisma.ItemOrderByWithRelationInput
   stock?: Prisma.LotStockOrderByRelationAggregateInput
 }
@@ -186,6 +195,7 @@ export type LotWhereUniqueInput = Prisma.AtLeast<{
   sku?: Prisma.StringFilter<"Lot"> | string
   lotId?: Prisma.StringFilter<"Lot"> | string
   expireTime?: Prisma.DateTimeFilter<"Lot"> | Date | string
+  expiryTold?: Prisma.BoolFilter<"Lot"> | boolean
   item?: Prisma.XOR<Prisma.ItemScalarRelationFilter, Prisma.ItemWhereInput>
   stock?: Prisma.LotStockListRelationFilter
 }, "sku_lotId">
@@ -194,6 +204,7 @@ export type LotOrderByWithAggregationInput = {
   sku?: Prisma.SortOrder
   lotId?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
+  expiryTold?: Prisma.SortOrder
   _count?: Prisma.LotCountOrderByAggregateInput
   _max?: Prisma.LotMaxOrderByAggregateInput
   _min?: Prisma.LotMinOrderByAggregateInput
@@ -206,11 +217,13 @@ export type LotScalarWhereWithAggregatesInput = {
   sku?: Prisma.StringWithAggregatesFilter<"Lot"> | string
   lotId?: Prisma.StringWithAggregatesFilter<"Lot"> | string
   expireTime?: Prisma.DateTimeWithAggregatesFilter<"Lot"> | Date | string
+  expiryTold?: Prisma.BoolWithAggregatesFilter<"Lot"> | boolean
 }
 
 export type LotCreateInput = {
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
   item: Prisma.ItemCreateNestedOneWithoutLotsInput
   stock?: Prisma.LotStockCreateNestedManyWithoutLotInput
 }
@@ -219,12 +232,14 @@ export type LotUncheckedCreateInput = {
   sku: string
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
   stock?: Prisma.LotStockUncheckedCreateNestedManyWithoutLotInput
 }
 
 export type LotUpdateInput = {
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   item?: Prisma.ItemUpdateOneRequiredWithoutLotsNestedInput
   stock?: Prisma.LotStockUpdateManyWithoutLotNestedInput
 }
@@ -233,6 +248,7 @@ export type LotUncheckedUpdateInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   stock?: Prisma.LotStockUncheckedUpdateManyWithoutLotNestedInput
 }
 
@@ -240,17 +256,20 @@ export type LotCreateManyInput = {
   sku: string
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
 }
 
 export type LotUpdateManyMutationInput = {
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type LotUncheckedUpdateManyInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type LotListRelationFilter = {
@@ -272,18 +291,21 @@ export type LotCountOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   lotId?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
+  expiryTold?: Prisma.SortOrder
 }
 
 export type LotMaxOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   lotId?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
+  expiryTold?: Prisma.SortOrder
 }
 
 export type LotMinOrderByAggregateInput = {
   sku?: Prisma.SortOrder
   lotId?: Prisma.SortOrder
   expireTime?: Prisma.SortOrder
+  expiryTold?: Prisma.SortOrder
 }
 
 export type LotScalarRelationFilter = {
@@ -350,12 +372,14 @@ export type LotUpdateOneRequiredWithoutStockNestedInput = {
 export type LotCreateWithoutItemInput = {
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
   stock?: Prisma.LotStockCreateNestedManyWithoutLotInput
 }
 
 export type LotUncheckedCreateWithoutItemInput = {
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
   stock?: Prisma.LotStockUncheckedCreateNestedManyWithoutLotInput
 }
 
@@ -392,11 +416,13 @@ export type LotScalarWhereInput = {
   sku?: Prisma.StringFilter<"Lot"> | string
   lotId?: Prisma.StringFilter<"Lot"> | string
   expireTime?: Prisma.DateTimeFilter<"Lot"> | Date | string
+  expiryTold?: Prisma.BoolFilter<"Lot"> | boolean
 }
 
 export type LotCreateWithoutStockInput = {
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
   item: Prisma.ItemCreateNestedOneWithoutLotsInput
 }
 
@@ -404,6 +430,7 @@ export type LotUncheckedCreateWithoutStockInput = {
   sku: string
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
 }
 
 export type LotCreateOrConnectWithoutStockInput = {
@@ -425,6 +452,7 @@ export type LotUpdateToOneWithWhereWithoutStockInput = {
 export type LotUpdateWithoutStockInput = {
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   item?: Prisma.ItemUpdateOneRequiredWithoutLotsNestedInput
 }
 
@@ -432,28 +460,33 @@ export type LotUncheckedUpdateWithoutStockInput = {
   sku?: Prisma.StringFieldUpdateOperationsInput | string
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type LotCreateManyItemInput = {
   lotId: string
   expireTime: Date | string
+  expiryTold?: boolean
 }
 
 export type LotUpdateWithoutItemInput = {
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   stock?: Prisma.LotStockUpdateManyWithoutLotNestedInput
 }
 
 export type LotUncheckedUpdateWithoutItemInput = {
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   stock?: Prisma.LotStockUncheckedUpdateManyWithoutLotNestedInput
 }
 
 export type LotUncheckedUpdateManyWithoutItemInput = {
   lotId?: Prisma.StringFieldUpdateOperationsInput | string
   expireTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiryTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 
@@ -491,6 +524,7 @@ export type LotSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = ru
   sku?: boolean
   lotId?: boolean
   expireTime?: boolean
+  expiryTold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   stock?: boolean | Prisma.Lot$stockArgs<ExtArgs>
   _count?: boolean | Prisma.LotCountOutputTypeDefaultArgs<ExtArgs>
@@ -500,6 +534,7 @@ export type LotSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extension
   sku?: boolean
   lotId?: boolean
   expireTime?: boolean
+  expiryTold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["lot"]>
 
@@ -507,6 +542,7 @@ export type LotSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extension
   sku?: boolean
   lotId?: boolean
   expireTime?: boolean
+  expiryTold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["lot"]>
 
@@ -514,9 +550,10 @@ export type LotSelectScalar = {
   sku?: boolean
   lotId?: boolean
   expireTime?: boolean
+  expiryTold?: boolean
 }
 
-export type LotOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "lotId" | "expireTime", ExtArgs["result"]["lot"]>
+export type LotOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "lotId" | "expireTime" | "expiryTold", ExtArgs["result"]["lot"]>
 export type LotInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   stock?: boolean | Prisma.Lot$stockArgs<ExtArgs>
@@ -542,6 +579,10 @@ export type $LotPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
      * From when on it may not be sold.
      */
     expireTime: Date
+    /**
+     * Whether watchers have been told that it expired.
+     */
+    expiryTold: boolean
   }, ExtArgs["result"]["lot"]>
   composites: {}
 }
@@ -970,6 +1011,7 @@ export interface LotFieldRefs {
   readonly sku: Prisma.FieldRef<"Lot", 'String'>
   readonly lotId: Prisma.FieldRef<"Lot", 'String'>
   readonly expireTime: Prisma.FieldRef<"Lot", 'DateTime'>
+  readonly expiryTold: Prisma.FieldRef<"Lot", 'Boolean'>
 }
     
 
