@@ -15,7 +15,12 @@ const currencies = ['EUR', 'GBP', 'JPY', 'USD'];
 const items = readRows('items.csv');
 const skus = new Set(cells(items, 'sku'));
 const prices = readRows('prices.csv');
-const stock = readRows('stock.csv');
+const lots = readRows('lots.csv');
+const plainStock = readRows('stock.csv');
+const stock = [...plainStock, ...lots];
+const kits = readRows('kits.csv');
+const kitSkus = new Set(cells(kits, 'kit_sku'));
+const policies = readRows('stock-policies.csv');
 const cartons = readRows('cartons.csv');
 const locations: Location[] = JSON.parse(readText('locations.json'));
 
@@ -102,19 +107,54 @@ describe('locations and stock', () => {
     const ids = new Set(locations.map((location) => location.location_id));
     expect(new Set(cells(stock, 'location_id'))).toEqual(ids);
     expect(cells(stock, 'sku').filter((sku) => !skus.has(sku))).toEqual([]);
-    expect([...groupBy(stock, 'sku', 'location_id').values()].filter((rows) => rows.length > 1)).toEqual([]);
+    expect([...groupBy(plainStock, 'sku', 'location_id').values()].filter((rows) => rows.length > 1)).toEqual([]);
   });
 
   test('hold most items, some of them low, a few nowhere', () => {
     const onHand = [...groupBy(stock, 'sku').values()].map((rows) =>
       rows.reduce((sum, row) => sum + int(row, 'on_hand'), 0),
     );
-    expect(onHand.length).toBe(items.length);
+    expect(onHand.length).toBe(items.length - kitSkus.size);
     const soldOut = onHand.filter((units) => units === 0).length;
     expect(soldOut).toBeGreaterThanOrEqual(5);
     expect(soldOut).toBeLessThan(30);
     expect(stock.filter((row) => int(row, 'on_hand') > 0 && int(row, 'on_hand') < 5).length).toBeGreaterThan(20);
     for (const row of stock) expect(int(row, 'safety')).toBeLessThanOrEqual(int(row, 'on_hand'));
+  });
+});
+
+describe('kits and policies', () => {
+  test('kits consist of items that are no kits, and have no stock of their own', () => {
+    expect(kitSkus.size).toBeGreaterThan(0);
+    expect([...kitSkus].filter((sku) => !skus.has(sku))).toEqual([]);
+    expect(cells(kits, 'sku').filter((sku) => !skus.has(sku) || kitSkus.has(sku))).toEqual([]);
+    expect([...groupBy(kits, 'kit_sku', 'sku').values()].filter((rows) => rows.length > 1)).toEqual([]);
+    for (const row of kits) expect(int(row, 'quantity')).toBeGreaterThan(0);
+    expect(cells(stock, 'sku').filter((sku) => kitSkus.has(sku))).toEqual([]);
+  });
+
+  test('something is backordered with a limit, and nothing else has one', () => {
+    expect(twice(cells(policies, 'sku'))).toEqual([]);
+    expect(cells(policies, 'sku').filter((sku) => !skus.has(sku) || kitSkus.has(sku))).toEqual([]);
+    expect(cells(policies, 'out_of_stock_policy')).toContain('BACKORDER');
+    for (const row of policies) {
+      expect(int(row, 'backorder_limit') > 0).toBe(cell(row, 'out_of_stock_policy') === 'BACKORDER');
+    }
+  });
+
+  test('what is kept by lot has its stock in lots, each with one expiry', () => {
+    const tracked = new Set(
+      cells(
+        policies.filter((row) => cell(row, 'lot_tracked') === 'true'),
+        'sku',
+      ),
+    );
+    expect(tracked.size).toBeGreaterThan(0);
+    expect(new Set(cells(lots, 'sku'))).toEqual(tracked);
+    expect(cells(plainStock, 'sku').filter((sku) => tracked.has(sku))).toEqual([]);
+    for (const [lot, rows] of groupBy(lots, 'sku', 'lot_id')) {
+      expect(new Set(cells(rows, 'lot_expire_time')).size, lot).toBe(1);
+    }
   });
 });
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { type Timestamp, timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
+import { type Item, ItemSchema, OutOfStockPolicy } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { type Location, LocationSchema } from '@weft/gen/weft/inventory/v1/location_pb.js';
 import { type StockRow, StockRowSchema } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { type Price, PriceSchema } from '@weft/gen/weft/pricing/v1/price_pb.js';
@@ -17,7 +17,7 @@ import {
   type Carton,
   CartonSchema,
 } from '@weft/gen/weft/shipping/v1/rate_service_pb.js';
-import { carrierIds, cell, int, type Row, readRows, readText, sides } from '../sample/rows.ts';
+import { carrierIds, cell, groupBy, int, type Row, readRows, readText, sides } from '../sample/rows.ts';
 
 export interface RateTable {
   carrierId: string;
@@ -35,8 +35,11 @@ export function requestId(part: string, content: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
+/** Kits come last: their components have to be there. */
 export function sampleItems(): Item[] {
-  return readRows('items.csv').map((row) =>
+  const kits = groupBy(readRows('kits.csv'), 'kit_sku');
+  const policies = new Map(readRows('stock-policies.csv').map((row) => [cell(row, 'sku'), row]));
+  const items = readRows('items.csv').map((row) =>
     create(ItemSchema, {
       sku: cell(row, 'sku'),
       name: cell(row, 'name'),
@@ -48,8 +51,35 @@ export function sampleItems(): Item[] {
       taxCategory: cell(row, 'tax_category'),
       customsCode: cell(row, 'customs_code'),
       originCountryCode: cell(row, 'origin_country_code'),
+      components: (kits.get(cell(row, 'sku')) ?? []).map((part) => ({
+        sku: cell(part, 'sku'),
+        quantity: BigInt(int(part, 'quantity')),
+      })),
+      ...stockPolicy(policies.get(cell(row, 'sku'))),
     }),
   );
+  return [...items.filter((item) => !isKit(item)), ...items.filter(isKit)];
+}
+
+/** Whether an item consists of others. */
+export function isKit({ components }: Item): boolean {
+  return components.length > 0;
+}
+
+const policyNames = new Map([
+  ['DENY', OutOfStockPolicy.DENY],
+  ['BACKORDER', OutOfStockPolicy.BACKORDER],
+]);
+
+function stockPolicy(row: Row | undefined) {
+  if (row === undefined) return {};
+  const outOfStockPolicy = policyNames.get(cell(row, 'out_of_stock_policy'));
+  if (outOfStockPolicy === undefined) throw new Error(`no such policy: ${JSON.stringify(row)}`);
+  return {
+    outOfStockPolicy,
+    backorderLimit: BigInt(int(row, 'backorder_limit')),
+    lotTracked: cell(row, 'lot_tracked') === 'true',
+  };
 }
 
 export function sampleLocations(): Location[] {
@@ -78,6 +108,19 @@ export function sampleStock(): StockRow[] {
     create(StockRowSchema, {
       sku: cell(row, 'sku'),
       locationId: cell(row, 'location_id'),
+      onHand: BigInt(int(row, 'on_hand')),
+      safety: BigInt(int(row, 'safety')),
+    }),
+  );
+}
+
+export function sampleLots(): StockRow[] {
+  return readRows('lots.csv').map((row) =>
+    create(StockRowSchema, {
+      sku: cell(row, 'sku'),
+      locationId: cell(row, 'location_id'),
+      lotId: cell(row, 'lot_id'),
+      lotExpireTime: timestampFromDate(new Date(cell(row, 'lot_expire_time'))),
       onHand: BigInt(int(row, 'on_hand')),
       safety: BigInt(int(row, 'safety')),
     }),

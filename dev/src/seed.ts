@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { toJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
+import { type Item, ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { LocationSchema } from '@weft/gen/weft/inventory/v1/location_pb.js';
 import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
-import { StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { type StockRow, StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
 import { TaxRateSchema } from '@weft/gen/weft/pricing/v1/tax_rate_pb.js';
 import { TaxService } from '@weft/gen/weft/pricing/v1/tax_service_pb.js';
@@ -22,10 +22,12 @@ import { Failure } from './failure.ts';
 import type { Mesh } from './mesh.ts';
 import type { Progress } from './progress.ts';
 import {
+  isKit,
   requestId,
   sampleCartons,
   sampleItems,
   sampleLocations,
+  sampleLots,
   samplePrices,
   sampleRateTables,
   sampleStock,
@@ -99,10 +101,14 @@ async function importSample(client: EdgeClient): Promise<string> {
 
 async function importCatalogue(client: EdgeClient): Promise<number> {
   const items = sampleItems();
+  const createItem = async (item: Item) => {
+    await client.of(ItemService).createItem({ item, requestId: requestId('item', toJsonString(ItemSchema, item)) });
+  };
   await Promise.all([
-    each(items, async (item) => {
-      await client.of(ItemService).createItem({ item, requestId: requestId('item', toJsonString(ItemSchema, item)) });
-    }),
+    each(
+      items.filter((item) => !isKit(item)),
+      createItem,
+    ).then(() => each(items.filter(isKit), createItem)),
     each(sampleLocations(), async (location) => {
       const id = requestId('location', toJsonString(LocationSchema, location));
       await client.of(LocationService).createLocation({ location, requestId: id });
@@ -112,8 +118,14 @@ async function importCatalogue(client: EdgeClient): Promise<number> {
 }
 
 async function importStock(client: EdgeClient): Promise<void> {
-  const id = requestId('stock', readText('stock.csv'));
-  refuseErrors('stock.csv', await again(() => client.of(StockService).importStock(chunks(id, sampleStock()))));
+  await importStockOf(client, 'stock', sampleStock());
+  await importStockOf(client, 'lots', sampleLots());
+}
+
+async function importStockOf(client: EdgeClient, name: 'stock' | 'lots', rows: readonly StockRow[]): Promise<void> {
+  const file = `${name}.csv`;
+  const id = requestId(name, readText(file));
+  refuseErrors(file, await again(() => client.of(StockService).importStock(chunks(id, rows))));
 }
 
 async function importPrices(client: EdgeClient): Promise<number> {
