@@ -170,7 +170,7 @@ export class ChangeTail {
 
   #remember({ changes, upTo, keptFrom, at }: Read): void {
     const changesBefore = this.#changes;
-    const isBroken = this.#upTo !== undefined && this.#upTo.transaction < keptFrom;
+    const isBroken = this.#upTo !== undefined && keptFrom > this.#keptFrom && this.#upTo.transaction < keptFrom;
     if (isBroken) {
       this.#memory = [];
       this.#from = upTo;

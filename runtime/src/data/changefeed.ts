@@ -28,7 +28,7 @@ const LOG_READERS_MAX = 2;
 export class Changefeed {
   readonly #pool: Pool;
   readonly #tail: ChangeTail;
-  readonly #views = new Set<Pick<View<never>, 'take' | 'endAll' | 'endStalled'>>();
+  readonly #views = new Set<Pick<View<never>, 'take' | 'endAll' | 'endStalled' | 'watchers'>>();
   readonly #stalledMs: number;
   readonly #readLog: (asked: { readonly topic: string; readonly cursor: Cursor }) => Promise<Read>;
   #looking: NodeJS.Timeout | undefined;
@@ -65,6 +65,11 @@ export class Changefeed {
       view.endAll(fail('STREAM_ENDED'));
     }
     await this.#tail.stop();
+  }
+
+  /** How many watch, over all views. */
+  get watchers(): number {
+    return [...this.#views].reduce((sum, view) => sum + view.watchers, 0);
   }
 
   /** A view of a topic, to be watched. Made once, for all who will. */

@@ -39,8 +39,12 @@ export class Subscription<F> {
   /** Since when it has an event in its hands; undefined while it asks for one. */
   #givenAtMs: number | undefined;
 
-  constructor(keys: readonly string[] | undefined) {
+  readonly #onEnd: (ended: this) => void;
+
+  /** @param onEnd told when nothing is for it any longer, at once: who does not read may never be heard of again. */
+  constructor(keys: readonly string[] | undefined, onEnd: (ended: Subscription<F>) => void) {
     this.keys = keys;
+    this.#onEnd = onEnd;
   }
 
   push(delivery: Delivery<F>): void {
@@ -71,6 +75,7 @@ export class Subscription<F> {
       this.#reason = reason;
       this.#waiting = [];
       this.#bell.ring();
+      this.#onEnd(this);
     }
   }
 

@@ -128,7 +128,7 @@ export class View<F> {
   async *watch<E>(options: WatchOptions<F, E>): AsyncGenerator<Watched<E>> {
     const { signal } = options;
     signal.throwIfAborted();
-    const subscription = new Subscription<F>(options.keys);
+    const subscription = new Subscription<F>(options.keys, (ended) => this.#leave(ended));
     const onAbort = () => subscription.end(signal.reason);
     signal.addEventListener('abort', onAbort);
     this.#enter(subscription);
@@ -145,10 +145,20 @@ export class View<F> {
     }
   }
 
+  /** How many watch. */
+  get watchers(): number {
+    return this.#subscriptions.size;
+  }
+
   /** Takes a batch of the log, of any topics. */
   take(batch: Batch): void {
     if (batch.isBroken) {
-      this.endAll(fail('WATCH_HISTORY_GONE'));
+      for (const subscription of this.#subscriptions) {
+        // Who is not here yet finds out by itself.
+        if (subscription.firstBatch <= batch.number) {
+          subscription.end(fail('WATCH_HISTORY_GONE'));
+        }
+      }
     }
     const changes = batch.changes.filter(({ topic }) => topic === this.#options.topic);
     if (changes.length > 0 && this.#subscriptions.size > 0) {
@@ -199,12 +209,11 @@ export class View<F> {
     });
     let { cursor } = place;
     if (place.listAfter !== undefined) {
-      if (options.resumeToken !== '') {
-        await this.#requireKept(cursor, options.signal);
-      }
+      await this.#requireKept(options, cursor);
       yield* this.#listing(options, tokens, cursor, place.listAfter);
     }
-    await this.#requireKept(cursor, options.signal);
+    // Also has the tail look anew: what is told next is complete as of now, not as of when it looked last.
+    await this.#requireKept(options, cursor);
     for (let hasJoined = false; !hasJoined; ) {
       const missed = await this.#missed(cursor, subscription);
       yield* eventsOf(options, tokens, cursor, missed);
@@ -234,11 +243,11 @@ export class View<F> {
     }
   }
 
-  /** Also has the tail look anew: what is told next is complete as of now, not as of when it looked last. */
-  async #requireKept(cursor: Cursor, signal: AbortSignal): Promise<void> {
+  /** Asks the log whether a token still leads anywhere. The cursor of a listing that has just begun does. */
+  async #requireKept<E>({ signal, resumeToken }: WatchOptions<F, E>, cursor: Cursor): Promise<void> {
     const { tail } = this.#parts;
     await until(signal, tail.fresh());
-    if (!tail.isKept(cursor)) {
+    if (resumeToken !== '' && !tail.isKept(cursor)) {
       throw fail('WATCH_HISTORY_GONE');
     }
   }

@@ -1,8 +1,8 @@
 import { reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requestId } from '../../../dev/src/testing/calls.ts';
-import { waitFor } from '../../../dev/src/wait.ts';
 import { addItem, addLocation, addStock, startInventory, type TestInventory } from './harness.ts';
+import { isBookmark, Reader, untilSettled } from './watch-reader.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
@@ -12,64 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => inventory.stop());
 
-type Message = { readonly resumeToken: string; readonly event: { case?: string | undefined; value?: unknown } };
-
-/** Reads a stream message by message; `until` collects events up to one that is looked for. */
-class Reader<M extends Message> {
-  readonly #stop = new AbortController();
-  readonly #messages: AsyncIterator<M>;
-  resumeToken = '';
-
-  constructor(open: (options: { signal: AbortSignal }) => AsyncIterable<M>) {
-    this.#messages = open({ signal: this.#stop.signal })[Symbol.asyncIterator]();
-  }
-
-  async next(): Promise<M['event']> {
-    const { done, value } = await this.#messages.next();
-    if (done) {
-      throw new Error('the stream ended');
-    }
-    this.resumeToken = value.resumeToken;
-    return value.event;
-  }
-
-  /** Everything up to the first event for which `isIt`, that one included. */
-  async until(isIt: (event: M['event']) => boolean): Promise<M['event'][]> {
-    const events = [];
-    for (;;) {
-      const event = await this.next();
-      events.push(event);
-      if (isIt(event)) {
-        return events;
-      }
-    }
-  }
-
-  close(): void {
-    this.#stop.abort();
-    this.#messages.next().catch(() => {});
-  }
-}
-
-const isBookmark = (event: { case?: string | undefined }) => event.case === 'bookmark';
 const hold = (sku: string, quantity: bigint, seconds = 600n) =>
   inventory.reservations.createReservation({ requestId: requestId(), lines: [{ sku, quantity }], ttl: { seconds } });
 
-/**
- * Waits until what was written so far can only be listed. While a transaction is open that began before, anywhere in the cluster,
- * a stream may list something and then tell it again.
- */
-const settled = () =>
-  waitFor(
-    'the end of the transactions of before',
-    async () => {
-      const { rows } = await inventory.pool.query(
-        'SELECT FROM changes WHERE transaction >= pg_snapshot_xmin(pg_current_snapshot()) LIMIT 1',
-      );
-      return rows.length === 0;
-    },
-    { withinMs: 10_000 },
-  );
+const settled = () => untilSettled(inventory);
 
 describe('items', () => {
   test('lists, then tells changes and deletions, and goes on from a token where it ended', async () => {
