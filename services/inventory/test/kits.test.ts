@@ -308,6 +308,75 @@ describe('what happens out of stock', () => {
   });
 });
 
+describe('the largest kit', () => {
+  test('is counted without overflow, and promises no more than its components allow', async () => {
+    const numbers = Array.from({ length: 20 }, (_, index) => index);
+    const parts = numbers.map((index) => `BIG-PART-${index}`);
+    for (const sku of parts) {
+      await addItem(inventory, { sku });
+      await addStock(inventory, sku, 'kits-1', 50_000_000);
+    }
+    for (const index of numbers) {
+      await addKit(`BIG-KIT-${index}`, ...parts.map((sku) => `${sku}*1000`));
+    }
+    await addKit('BIG', ...numbers.map((index) => `BIG-KIT-${index}*1000`));
+    const planned = (quantity: bigint) => inventory.reservations.planSourcing({ lines: [{ sku: 'BIG', quantity }] });
+    const two = await planned(2n);
+    expect(two.shortages).toEqual([]);
+    expect(two.allocations.map(({ sku, quantity }) => `${sku} ${quantity}`).sort()).toEqual(
+      parts.map((sku) => `${sku} 40000000`).sort(),
+    );
+    const most = 1_000_000n;
+    expect((await planned(most)).shortages).toMatchObject([
+      { sku: 'BIG', requestedQuantity: most, availableQuantity: 2n },
+    ]);
+  });
+});
+
+test('kits that change, are reserved, sold out and deleted at once end in typed errors and right books', async () => {
+  const skus = ['MIX-1', 'MIX-2', 'MIX-3', 'MIX-4'];
+  for (const sku of skus) {
+    await addItem(inventory, { sku });
+    await addStock(inventory, sku, 'kits-1', 20);
+  }
+  await addKit('MIX-KIT-1', 'MIX-1', 'MIX-2');
+  await addKit('MIX-KIT-2', 'MIX-4', 'MIX-3');
+  const reserve = (...lines: string[]) =>
+    inventory.reservations.createReservation({
+      requestId: requestId(),
+      lines: lines.map((sku) => ({ sku, quantity: 1n })),
+      ttl: { seconds: 600n },
+    });
+  const calls = Array.from({ length: 20 }, (_, index) => [
+    () => reserve('MIX-KIT-2', 'MIX-1'),
+    () => reserve('MIX-4', 'MIX-KIT-1'),
+    () => compose('MIX-KIT-1', ...(index % 2 === 0 ? ['MIX-4', 'MIX-1'] : ['MIX-2', 'MIX-3', 'MIX-KIT-2'])),
+    () => compose('MIX-KIT-2', ...(index % 2 === 0 ? ['MIX-1', 'MIX-4'] : ['MIX-3', 'MIX-KIT-1'])),
+    () => update({ sku: 'MIX-2', lotTracked: true }, 'lot_tracked'),
+    () => compose('MIX-3', 'MIX-1'),
+    () => addStock(inventory, 'MIX-3', 'kits-1', -1),
+    () => remove('MIX-4'),
+    () => remove('MIX-KIT-2'),
+    () => bringBack('MIX-KIT-2'),
+  ]).flat();
+  const reasons = await Promise.all(calls.map((call) => reasonFrom(call())));
+  const expected = [
+    undefined,
+    'INSUFFICIENT_STOCK',
+    'ITEM_HOLDS_STOCK',
+    'ITEM_IN_KIT',
+    'ITEM_NOT_DELETED',
+    'ITEM_NOT_FOUND',
+    'ITEM_RESERVED',
+    'KIT_INVALID',
+    'KIT_HAS_NO_STOCK',
+    'LOT_REQUIRED',
+    'STOCK_POLICY_INVALID',
+  ];
+  expect(reasons.filter((reason) => !expected.includes(reason as string))).toEqual([]);
+  expect(reasons.filter((reason) => reason === undefined).length).toBeGreaterThan(20);
+});
+
 test('a request that is repeated composes once', async () => {
   const request = { requestId: requestId(), item: anItem({ sku: 'ONCE-KIT', components: of('CUP*2', 'FORK') }) };
   const answers = await Promise.all(Array.from({ length: 6 }, () => inventory.items.createItem(request)));
