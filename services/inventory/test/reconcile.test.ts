@@ -113,6 +113,23 @@ test('right books are right, whatever has happened', async () => {
   expect(await inventory.stock.reconcileStock({})).toMatchObject({ comparedCount: 3n, nextPageToken: '' });
 });
 
+test('the books of a location that was deleted are closed, also where units were kept back', async () => {
+  await addLocation(inventory, { locationId: 'closing' });
+  await addItem(inventory, { sku: 'R-1' });
+  await addStock(inventory, 'R-1', 'closing', 5);
+  await inventory.stock.setStock({ requestId: requestId(), sku: 'R-1', locationId: 'closing', safety: 3n });
+  await addStock(inventory, 'R-1', 'closing', -5);
+  await inventory.locations.deleteLocation({ requestId: requestId(), locationId: 'closing' });
+  expect(await found()).toEqual([]);
+  const { ledgerEntries } = await inventory.stock.listLedgerEntries({ sku: 'R-1' });
+  expect(ledgerEntries.map(({ onHandDelta, safetyDelta }) => [onHandDelta, safetyDelta])).toEqual([
+    [0n, -3n],
+    [-5n, 0n],
+    [0n, 3n],
+    [5n, 0n],
+  ]);
+});
+
 describe('tells precisely', () => {
   test.each([
     ['on_hand = on_hand + 1', ['R-1 alpha - ON_HAND 27 26']],

@@ -205,6 +205,19 @@ CREATE TRIGGER "stock_low" AFTER UPDATE ON "stock" FOR EACH ROW
             OR OLD.on_hand - OLD.reserved - OLD.damaged - OLD.quality_control - OLD.safety > OLD.low_stock_threshold))
     EXECUTE FUNCTION "tell_low_stock"();
 
+-- A level goes with its location once nothing is there. What was kept back from sale is no longer, which its ledger says, so that it sums
+-- to nothing like the level.
+CREATE FUNCTION "close_ledger"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO ledger_entries (sku, location_id, on_hand_delta, on_hand_after, safety_delta, reason, source, actor)
+    VALUES (OLD.sku, OLD.location_id, 0, OLD.on_hand, -OLD.safety, 12, 'location deleted', 'inventory');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER "stock_gone" AFTER DELETE ON "stock" FOR EACH ROW
+    WHEN (OLD.safety <> 0 AND OLD.on_hand = 0 AND OLD.incoming = 0) EXECUTE FUNCTION "close_ledger"();
+
 -- Imports: how far each has come ------------------------------------------------------------------------------------------
 
 CREATE TABLE "stock_imports" (
@@ -294,6 +307,14 @@ CREATE TABLE "count_lines" (
     CONSTRAINT "count_lines_count_id_fkey" FOREIGN KEY ("count_id") REFERENCES "counts" ("count_id") ON DELETE CASCADE ON UPDATE RESTRICT
 );
 
+-- What the runtime keeps is written with every reservation, in the order of time, and asked for by time only to be purged -----------
+
+DROP INDEX "idempotency_keys_create_time_idx";
+CREATE INDEX "idempotency_keys_create_time_idx" ON "idempotency_keys" USING brin ("create_time");
+
+DROP INDEX "changes_by_time";
+CREATE INDEX "changes_by_time" ON "changes" USING brin ("create_time");
+
 -- Reservations that were planned ahead (src/reservations/planned.ts) ------------------------------------------------------------
 
 -- Books reservations that were planned on what stock was seen a moment ago, if it still is there: the whole of CreateReservation for a
@@ -302,7 +323,7 @@ CREATE TABLE "count_lines" (
 -- strategy, kit, lot or backorder: who needs those, or is refused here, is planned anew under lock (src/reservations/locked.ts).
 --
 -- Arrays that begin with `call_` have one entry for each caller, those with `level_` one for each stock row concerned, sorted; those with
--- `allocation_` name both by their number, from 1.
+-- `allocation_` name both by their number, from 1, and the stock row by its key as well: to look a text up in an array is to walk it.
 --
 -- Gives one row: when it was; the numbers of callers who are refused, of whom nothing remains; and the numbers of callers whose
 -- request came before, with what was stored then.
@@ -310,7 +331,8 @@ CREATE FUNCTION "reserve_planned"(
     "rpc_name" TEXT, "call_principal" TEXT[], "call_request_id" UUID[], "call_hash" BYTEA[], "call_response" BYTEA[],
     "call_id" UUID[], "call_ttl_ms" BIGINT[], "call_reference" TEXT[], "call_country" TEXT[],
     "level_sku" TEXT[], "level_location_id" TEXT[],
-    "allocation_call" INTEGER[], "allocation_level" INTEGER[], "allocation_quantity" BIGINT[],
+    "allocation_call" INTEGER[], "allocation_level" INTEGER[], "allocation_sku" TEXT[], "allocation_location_id" TEXT[],
+    "allocation_quantity" BIGINT[],
     OUT "create_time" TIMESTAMPTZ, OUT "refused" INTEGER[],
     OUT "known" INTEGER[], OUT "known_hash" BYTEA[], OUT "known_response" BYTEA[], OUT "known_time" TIMESTAMPTZ[]
 ) LANGUAGE plpgsql AS $$
@@ -319,6 +341,7 @@ DECLARE
     fresh BOOLEAN[];
     free BIGINT[];
     served TEXT[];
+    to_countries BOOLEAN := array_to_string(call_country, '') <> '';
 BEGIN
     -- Rounded as the columns round it: a parameter keeps no precision.
     create_time := now()::timestamptz(3);
@@ -365,7 +388,8 @@ BEGIN
         WHERE fresh IS NULL OR fresh[call]
     ) a
     WHERE a.running > coalesce(free[a.level], -1)
-        OR (call_country[a.call] <> '' AND served[a.level] <> '' AND strpos(served[a.level], call_country[a.call]) = 0);
+        OR (to_countries AND call_country[a.call] <> '' AND served[a.level] <> ''
+            AND strpos(served[a.level], call_country[a.call]) = 0);
 
     IF refused IS NOT NULL THEN
         fresh := (
@@ -384,8 +408,9 @@ BEGIN
         RETURNING reservation_id
     ), allocated AS (
         INSERT INTO allocations (reservation_id, sku, location_id, quantity)
-        SELECT call_id[a.call], level_sku[a.level], level_location_id[a.level], a.quantity
-        FROM unnest(allocation_call, allocation_level, allocation_quantity) AS a(call, level, quantity)
+        SELECT call_id[a.call], a.sku, a.location_id, a.quantity
+        FROM unnest(allocation_call, allocation_sku, allocation_location_id, allocation_quantity)
+          AS a(call, sku, location_id, quantity)
         WHERE fresh IS NULL OR fresh[a.call]
         RETURNING sku, location_id, quantity
     ), taken AS MATERIALIZED (
