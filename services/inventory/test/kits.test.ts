@@ -377,6 +377,55 @@ test('kits that change, are reserved, sold out and deleted at once end in typed 
   expect(reasons.filter((reason) => reason === undefined).length).toBeGreaterThan(20);
 });
 
+test('who watches availability is told of what is decided at an item or a location', async () => {
+  await addLocation(inventory, { locationId: 'kits-2' });
+  for (const sku of ['SEEN-1', 'SEEN-2']) {
+    await addItem(inventory, { sku });
+    await addStock(inventory, sku, 'kits-2', 12);
+  }
+  await addKit('SEEN-KIT', 'SEEN-1');
+  await addKit('SEEN-KITS', 'SEEN-KIT*2');
+  const changes: (() => Promise<unknown>)[] = [
+    // A kit within the kit is recomposed.
+    () => compose('SEEN-KIT', 'SEEN-1*3'),
+    () => compose('SEEN-KIT', 'SEEN-1', 'SEEN-2*4'),
+    () =>
+      inventory.locations.updateLocation({
+        requestId: requestId(),
+        location: { locationId: 'kits-2', deactivated: true },
+        updateMask: { paths: ['deactivated'] },
+      }),
+    () =>
+      update(
+        { sku: 'SEEN-2', outOfStockPolicy: BACKORDER, backorderLimit: 9n },
+        'out_of_stock_policy',
+        'backorder_limit',
+      ),
+  ];
+  const seen: string[] = [];
+  let isListed = false;
+  for await (const { event } of inventory.availability.watchAvailability({ skus: ['SEEN-KITS', 'SEEN-2'] })) {
+    if (event.case === 'changed') {
+      seen.push(`${event.value.sku} ${event.value.sellableQuantity} ${event.value.backorderQuantity}`);
+    }
+    if (seen.at(-1) === 'SEEN-2 0 9') {
+      break;
+    }
+    // One change at a time: the next is made when the one before was told.
+    if (event.case === 'changed' ? isListed : !isListed) {
+      isListed = true;
+      await changes.shift()?.();
+    }
+  }
+  expect(seen.slice(0, 2).sort()).toEqual(['SEEN-2 12 0', 'SEEN-KITS 6 0']);
+  expect(seen.filter((line) => line.startsWith('SEEN-KITS'))).toEqual([
+    'SEEN-KITS 6 0',
+    'SEEN-KITS 2 0',
+    'SEEN-KITS 1 0',
+    'SEEN-KITS 0 0',
+  ]);
+});
+
 test('a request that is repeated composes once', async () => {
   const request = { requestId: requestId(), item: anItem({ sku: 'ONCE-KIT', components: of('CUP*2', 'FORK') }) };
   const answers = await Promise.all(Array.from({ length: 6 }, () => inventory.items.createItem(request)));
