@@ -1,0 +1,223 @@
+/**
+ * The cases about CreateReservation: a hot SKU, a broad catalogue, a lone caller, and the statement by itself.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { CreateReservationRequestSchema } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
+import { openPool, sqlOn } from '@weft/runtime/data/pool';
+import { reserver } from '../src/reservations/reserve.ts';
+import type { Settings } from './inventory.ts';
+import type { LoadOptions, LoadResult } from './load.ts';
+import { median, spread, table } from './report.ts';
+import type { BenchDatabase, BenchServer, Stand, Usage, Variant } from './stand.ts';
+
+const VARIANTS: readonly Variant[] = ['ours', 'single', 'for-update'];
+const CONCURRENCY = [64, 128, 256, 512];
+
+const WARM_CALLERS = 64;
+const WARM_SECONDS = 2;
+
+type Load = Pick<LoadOptions, 'callers' | 'skus' | 'lines'>;
+type Turn = LoadResult & Usage;
+
+/** Calls a second, and what a whole core of the server's process would do: calls by the CPU that they cost it. */
+const rate = ({ calls, seconds }: Turn) => calls / seconds;
+const perCore = ({ calls, serverMs }: Turn) => calls / (serverMs / 1_000);
+
+/** Every variant has its turn in every round, on one database; gives the turns of each. */
+async function takeTurns(
+  stand: Stand,
+  { rounds, seconds }: Settings,
+  database: BenchDatabase,
+  variants: readonly Variant[],
+  load: Load,
+  servers: Map<Variant, BenchServer>,
+): Promise<Map<Variant, Turn[]>> {
+  const turns = new Map<Variant, Turn[]>(variants.map((variant) => [variant, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const variant of variants) {
+      const server = servers.get(variant) ?? (await warmServer(stand, variant, database, load));
+      servers.set(variant, server);
+      turns.get(variant)?.push(await stand.load(server, { ...load, seconds }));
+    }
+  }
+  return turns;
+}
+
+/** A server whose code is compiled and whose connections are made: a turn that is not counted. */
+async function warmServer(stand: Stand, variant: Variant, database: BenchDatabase, load: Load): Promise<BenchServer> {
+  const server = await stand.serve(variant, database);
+  await stand.load(server, { ...load, callers: Math.max(load.callers, WARM_CALLERS), seconds: WARM_SECONDS });
+  return server;
+}
+
+/** Ratios of ours to another variant, round by round. */
+function ratios(turns: ReadonlyMap<Variant, readonly Turn[]>, other: Variant, of: (turn: Turn) => number): number[] {
+  return (turns.get('ours') ?? []).map((turn, round) => {
+    const compared = turns.get(other)?.[round];
+    return compared === undefined ? 0 : of(turn) / of(compared);
+  });
+}
+
+function rows(callers: string, turns: ReadonlyMap<Variant, readonly Turn[]>): string[][] {
+  return [...turns].map(([variant, of]) => [
+    callers,
+    variant,
+    spread(of.map(rate)),
+    spread(of.map(perCore)),
+    spread(
+      of.map(({ p50Ms }) => p50Ms),
+      1,
+    ),
+    spread(
+      of.map(({ p99Ms }) => p99Ms),
+      1,
+    ),
+    spread(of.map(({ serverMs, calls }) => (serverMs * 1_000) / calls)),
+    spread(of.map(({ postgresMs, calls }) => (postgresMs * 1_000) / calls)),
+    spread(of.map(({ loadMs, calls }) => (loadMs * 1_000) / calls)),
+    `${of.reduce((sum, { refused }) => sum + Object.values(refused).reduce((all, one) => all + one, 0), 0)}`,
+    variant === 'ours' ? '' : spread(ratios(turns, variant, rate), 1),
+    variant === 'ours' ? '' : spread(ratios(turns, variant, perCore), 1),
+  ]);
+}
+
+const HEAD = [
+  'callers',
+  'variant',
+  'calls/s (wall clock, all on one machine)',
+  'calls per CPU second of the server',
+  'p50 ms',
+  'p99 ms',
+  'server us',
+  'postgres us',
+  'load us',
+  'refused',
+  'ours faster by (calls/s)',
+  'ours cheaper by (server core)',
+];
+
+/** Units that are reserved, and what the reservations add up to: a difference, or more than there is, were oversold. */
+async function oversold({ pool }: BenchDatabase): Promise<string> {
+  const { rows: found } = await pool.query<{ count: bigint }>(`
+    SELECT count(*) AS count FROM stock s LEFT JOIN (
+      SELECT sku, sum(quantity) AS quantity FROM allocations GROUP BY sku) a USING (sku)
+    WHERE s.reserved <> coalesce(a.quantity, 0) OR s.reserved > s.on_hand`);
+  return `Stock rows that were oversold or drifted: ${found[0]?.count}.`;
+}
+
+/** One item that everybody wants. */
+export async function hot(stand: Stand, settings: Settings): Promise<string> {
+  const database = await stand.database({ skus: 1 });
+  const servers = new Map<Variant, BenchServer>();
+  const lines: string[][] = [];
+  for (const callers of CONCURRENCY) {
+    lines.push(
+      ...rows(
+        `${callers}`,
+        await takeTurns(stand, settings, database, VARIANTS, { callers, skus: 1, lines: 1 }, servers),
+      ),
+    );
+  }
+  const drained = await soldOut(stand);
+  return [
+    'Wanted: 8,000/s on one core of the server from 64 to 512 callers, without a drop; p99 at most 50 ms; 5 times a single statement, 10 times SELECT FOR UPDATE.',
+    table(HEAD, lines),
+    await oversold(database),
+    drained,
+  ].join('\n\n');
+}
+
+/** The same until nothing is left: exactly as many succeed as there are units. */
+async function soldOut(stand: Stand): Promise<string> {
+  const units = 5_000;
+  const database = await stand.database({ skus: 1, onHand: units });
+  const server = await stand.serve('ours', database);
+  const { calls, refused } = await stand.load(server, { callers: 512, seconds: 4, skus: 1, lines: 1 });
+  return `Of ${units} units ${calls} were sold to 512 callers; refused: ${JSON.stringify(refused)}. ${await oversold(database)}`;
+}
+
+/** 10,000 items, three lines each. */
+export async function uniform(stand: Stand, settings: Settings): Promise<string> {
+  const database = await stand.database({ skus: 10_000 });
+  const servers = new Map<Variant, BenchServer>();
+  const lines: string[][] = [];
+  for (const callers of [64, 256]) {
+    const load = { callers, skus: 10_000, lines: 3 };
+    lines.push(...rows(`${callers}`, await takeTurns(stand, settings, database, ['ours', 'single'], load, servers)));
+  }
+  return ['Wanted: 3 times a single statement.', table(HEAD, lines), await oversold(database)].join('\n\n');
+}
+
+/** One caller, who waits for nobody. */
+export async function lone(stand: Stand, settings: Settings): Promise<string> {
+  const database = await stand.database({ skus: 10_000 });
+  const servers = new Map<Variant, BenchServer>();
+  const lines: string[][] = [];
+  for (const [name, skus] of [
+    ['hot item', 1],
+    ['any item', 10_000],
+  ] as const) {
+    const load = { callers: 1, skus, lines: 1 };
+    const turns = await takeTurns(stand, settings, database, ['ours', 'single'], load, servers);
+    const ratio = ratios(turns, 'single', ({ p50Ms }) => p50Ms);
+    for (const [variant, of] of turns) {
+      lines.push([
+        name,
+        variant,
+        spread(
+          of.map(({ p50Ms }) => p50Ms),
+          2,
+        ),
+        spread(
+          of.map(({ p99Ms }) => p99Ms),
+          2,
+        ),
+        variant === 'ours' ? spread(ratio, 2) : '',
+      ]);
+    }
+  }
+  return [
+    'Wanted: at most 1.2 times a single statement.',
+    table(['item', 'variant', 'p50 ms', 'p99 ms', 'ratio of p50'], lines),
+  ].join('\n\n');
+}
+
+/** The batches by themselves, in this process and without RPC: what the database takes. */
+export async function statement(stand: Stand, { rounds, seconds }: Settings): Promise<string> {
+  const database = await stand.database({ skus: 1 });
+  const pool = openPool({ databaseUrl: database.url, workload: 'inventory' });
+  const reserve = reserver(pool, sqlOn(pool), 4_096);
+  const lines: string[][] = [];
+  try {
+    for (const callers of [64, 256, 512]) {
+      const rates: number[] = [];
+      for (let round = 0; round < rounds; round += 1) {
+        const begun = performance.now();
+        let calls = 0;
+        const caller = async () => {
+          while (performance.now() - begun < seconds * 1_000) {
+            const request = create(CreateReservationRequestSchema, {
+              requestId: randomUUID(),
+              lines: [{ sku: 'S-1', quantity: 1n }],
+              ttl: { seconds: 3_600n },
+            });
+            await reserve({ request, principal: 'bench' });
+            calls += 1;
+          }
+        };
+        await Promise.all(Array.from({ length: callers }, caller));
+        rates.push((calls * 1_000) / (performance.now() - begun));
+      }
+      lines.push([`${callers}`, spread(rates), median(rates) >= 20_000 ? 'yes' : 'no']);
+    }
+  } finally {
+    await pool.end();
+  }
+  return [
+    'Wanted: 20,000/s. Planning, hashing and encoding are included.',
+    table(['callers', 'reservations/s', 'reached'], lines),
+    await oversold(database),
+  ].join('\n\n');
+}

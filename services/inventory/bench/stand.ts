@@ -1,0 +1,246 @@
+/**
+ * What the benchmarks stand on: a PostgreSQL of their own with everything that makes a commit durable switched on, a catalogue in it, and
+ * servers and load generators in processes of their own, whose CPU is read from /proc. Linux only.
+ */
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { openPool } from '@weft/runtime/data/pool';
+import type { Pool, PoolClient } from 'pg';
+import type { LoadOptions, LoadResult } from './load.ts';
+import { parseProfile, type SelfTime } from './profile.ts';
+import { type Cluster, startCluster } from './testing/cluster.ts';
+
+const exec = promisify(execFile);
+
+/** Kernel clock ticks are hundredths of a second on Linux. */
+const TICK_MS = 10;
+
+/** How CreateReservation is carried out: as inventory does, or as it is compared with (comparators.ts). */
+export type Variant = 'ours' | 'single' | 'for-update';
+
+/** A database with a catalogue. */
+export type BenchDatabase = { readonly url: string; readonly pool: Pool };
+
+/** What is in a database. */
+export type Catalogue = {
+  /** Items `S-1` to `S-<skus>`. */
+  readonly skus: number;
+  /** Units of each at the one location `a`; without it there are no stock rows. Default 1,000,000,000. */
+  readonly onHand?: number | undefined;
+  /** Reservations of one unit that hold, and as many that ran out and nobody has tidied. Default 0. */
+  readonly holds?: number;
+};
+
+/** A server in its own process. */
+export type BenchServer = { readonly variant: Variant; readonly egress: string; readonly pid: number };
+
+/** CPU that was used meanwhile, in milliseconds. */
+export type Usage = { readonly serverMs: number; readonly postgresMs: number };
+
+export class Stand {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+  readonly #postgres: Cluster;
+  readonly #servers: ChildProcess[] = [];
+  readonly #pools: Pool[] = [];
+  #count = 0;
+
+  private constructor(postgres: Cluster) {
+    this.#postgres = postgres;
+  }
+
+  static async open(): Promise<Stand> {
+    return new Stand(await startCluster());
+  }
+
+  /** Says what the figures were taken with. */
+  get settings(): string {
+    return this.#postgres.settings;
+  }
+
+  /** A new database with a catalogue. */
+  async database({ skus, onHand, holds = 0 }: Catalogue): Promise<BenchDatabase> {
+    this.#count += 1;
+    const url = await this.#postgres.createDatabase(`bench_${this.#count}`);
+    const pool = openPool({ databaseUrl: url, workload: 'bench', maxConnections: 2 });
+    this.#pools.push(pool);
+    // Loading takes as long as it takes.
+    const client = await pool.connect();
+    try {
+      await client.query('SET statement_timeout = 0');
+      await fill(client, { skus, onHand, holds });
+      await client.query('VACUUM ANALYZE');
+    } finally {
+      client.release();
+    }
+    return { url, pool };
+  }
+
+  /** Starts a server on a database. */
+  async serve(variant: Variant, { url }: BenchDatabase): Promise<BenchServer> {
+    this.#count += 1;
+    const egress = `unix:${join(this.#folder, `${this.#count}.sock`)}`;
+    const child = spawn(process.execPath, [script('server.ts'), variant, egress, url], {
+      env: { PATH: process.env.PATH ?? '', OTEL_SDK_DISABLED: 'true' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#servers.push(child);
+    await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => ended(variant))]);
+    return { variant, egress, pid: child.pid ?? 0 };
+  }
+
+  /** Runs load against a server, and gives what it saw and what it cost. */
+  async load({ egress, pid }: BenchServer, options: Omit<LoadOptions, 'egress'>): Promise<LoadResult & Usage> {
+    const before = this.usage(pid);
+    const { stdout } = await exec(process.execPath, [script('load.ts'), JSON.stringify({ ...options, egress })]);
+    const after = this.usage(pid);
+    return {
+      ...(JSON.parse(stdout) as LoadResult),
+      serverMs: after.serverMs - before.serverMs,
+      postgresMs: after.postgresMs - before.postgresMs,
+    };
+  }
+
+  /** Runs work while a server is profiled, and gives the functions that its time went to. */
+  async profile({ pid }: BenchServer, work: () => Promise<unknown>): Promise<readonly SelfTime[]> {
+    const child = this.#servers.find((one) => one.pid === pid);
+    if (child?.stdout == null) {
+      throw new Error('there is no such server');
+    }
+    child.kill('SIGUSR2');
+    await once(child.stdout, 'data');
+    await work();
+    child.kill('SIGUSR2');
+    let text = '';
+    while (!text.endsWith('\n')) {
+      text += String((await once(child.stdout, 'data'))[0]);
+    }
+    return parseProfile(text);
+  }
+
+  /** Ends a server that is no longer needed. */
+  async end({ pid }: BenchServer): Promise<void> {
+    const child = this.#servers.find((one) => one.pid === pid);
+    if (child !== undefined && child.exitCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  }
+
+  /** Resident memory of a server, in MiB. */
+  memoryMiB({ pid }: BenchServer): number {
+    const [, kib = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kib) / 1024;
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#servers) child.kill('SIGKILL');
+    await Promise.all(this.#pools.map((pool) => pool.end()));
+    await this.#postgres.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** CPU that a process and PostgreSQL have used so far. */
+  usage(pid: number): Usage {
+    const all = processes();
+    const postgres = descendants(all, process.pid).filter(({ name }) => name === 'postgres');
+    return {
+      serverMs: all.find((one) => one.pid === pid)?.cpuMs ?? 0,
+      // What ended meanwhile counts with the parent that waited for it.
+      postgresMs: postgres.reduce((sum, { cpuMs, endedMs }) => sum + cpuMs + endedMs, 0),
+    };
+  }
+}
+
+/** Writes a catalogue whose names, categories and instants differ as they do in a shop. */
+async function fill(client: PoolClient, { skus, onHand = 1_000_000_000, holds = 0 }: Catalogue): Promise<void> {
+  await client.query(
+    `INSERT INTO items (sku, name, description, category, gtin, weight_grams, length_mm, width_mm, height_mm, tax_category, customs_code,
+       origin_country_code, create_time, update_time)
+     SELECT 'S-' || n, 'Item ' || md5(n::text), '', 'shop/c' || n % 100, '', 100, 10, 10, 10, 'standard', '', '',
+       now() - n * interval '1 second', now() - n * interval '1 second'
+     FROM generate_series(1, $1::integer) n`,
+    [skus],
+  );
+  await client.query(
+    `INSERT INTO locations (location_id, name, recipient, address_lines, city, region_code, postal_code, country_code, time_zone,
+       pick_priority, served_country_codes)
+     VALUES ('a', 'a', '', '{}', '', '', '', 'DE', 'Europe/Berlin', 1, '{}')`,
+  );
+  if (onHand > 0) {
+    await client.query(
+      `INSERT INTO stock (sku, location_id, on_hand) SELECT 'S-' || n, 'a', $2 FROM generate_series(1, $1::integer) n`,
+      [skus, onHand],
+    );
+  }
+  if (holds > 0) {
+    // Every second one holds; the others ran out.
+    await client.query(
+      `WITH made AS MATERIALIZED (
+         SELECT n, uuidv7() AS id, 'S-' || 1 + n % $1::integer AS sku FROM generate_series(1, 2 * $2::integer) n
+       ), reservation AS (
+         INSERT INTO reservations (reservation_id, state, expire_time, reference)
+         SELECT id, 1, now() + (CASE n % 2 WHEN 0 THEN 1 ELSE -1 END) * interval '1 hour', '' FROM made
+       ), allocated AS (
+         INSERT INTO allocations (reservation_id, sku, location_id, quantity) SELECT id, sku, 'a', 1 FROM made
+       )
+       UPDATE stock s SET reserved = m.units FROM (SELECT sku, count(*) AS units FROM made GROUP BY sku) m
+       WHERE s.sku = m.sku AND s.location_id = 'a'`,
+      [skus, holds],
+    );
+  }
+}
+
+function ended(variant: Variant): never {
+  throw new Error(`the server of ${variant} ended before it was ready`);
+}
+
+function script(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+type Process = {
+  readonly pid: number;
+  readonly parent: number;
+  readonly name: string;
+  readonly cpuMs: number;
+  readonly endedMs: number;
+};
+
+function processes(): Process[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((entry) => {
+      try {
+        return [parseStat(readFileSync(`/proc/${entry}/stat`, 'utf8'))];
+      } catch {
+        // It ended while we looked.
+        return [];
+      }
+    });
+}
+
+function parseStat(stat: string): Process {
+  const [head = '', rest = ''] = [stat.slice(0, stat.lastIndexOf(')')), stat.slice(stat.lastIndexOf(')') + 2)];
+  const [pid = '', name = ''] = [head.slice(0, head.indexOf(' ')), head.slice(head.indexOf('(') + 1)];
+  const fields = rest.split(' ').map(Number);
+  // proc(5): ppid is field 4, utime to cstime are 14 to 17; `rest` begins with field 3.
+  const [utime = 0, stime = 0, cutime = 0, cstime = 0] = fields.slice(11, 15);
+  return {
+    pid: Number(pid),
+    parent: fields[1] ?? 0,
+    name,
+    cpuMs: (utime + stime) * TICK_MS,
+    endedMs: (cutime + cstime) * TICK_MS,
+  };
+}
+
+function descendants(all: readonly Process[], of: number): Process[] {
+  const children = all.filter(({ parent }) => parent === of);
+  return children.flatMap((child) => [child, ...descendants(all, child.pid)]);
+}
