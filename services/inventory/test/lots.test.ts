@@ -226,6 +226,18 @@ describe('units of a lot', () => {
     expect(ledgerEntry).toMatchObject({ lotId: 'B', onHandDelta: -5n, onHandAfter: 25n });
   });
 
+  test('are not named where only what is kept back or told as low is set', async () => {
+    const sku = await newItem();
+    const { stockLevel } = await inventory.stock.setStock({
+      requestId: requestId(),
+      sku,
+      locationId: 'alpha',
+      safety: 3n,
+      lowStockThreshold: 2n,
+    });
+    expect(stockLevel).toMatchObject({ onHand: 0n, safety: 3n, lowStockThreshold: 2n, available: -3n });
+  });
+
   test('move between states within their lot, and get one as they come in', async () => {
     const sku = await newItem();
     const move = (

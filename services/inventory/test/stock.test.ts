@@ -132,6 +132,16 @@ describe('adjust', () => {
     expect(await levelAt(inventory, 'PAIR-1', 'alpha')).toMatchObject({ onHand: 100n, reserved: 0n });
   });
 
+  test('a location out of use still takes bookings, so that it can be cleared', async () => {
+    const sku = await newItem();
+    await addLocation(inventory, { locationId: 'closing' });
+    await addStock(inventory, sku, 'closing', 5);
+    await inventory.pool.query(`UPDATE locations SET deactivated = true WHERE location_id = 'closing'`);
+    await addStock(inventory, sku, 'closing', 1);
+    await addStock(inventory, sku, 'closing', -6);
+    expect(await levelAt(inventory, sku, 'closing')).toMatchObject({ onHand: 0n });
+  });
+
   test('trap 4: parallel bookings lose nothing, and the ledger is unbroken', async () => {
     const sku = await newItem();
     await addStock(inventory, sku, 'alpha', 50);
