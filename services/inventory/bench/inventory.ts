@@ -5,8 +5,9 @@
 
 import { parseArgs } from 'node:util';
 import { importing } from './importing.ts';
+import { lone } from './lone.ts';
 import { profiling } from './profiling.ts';
-import { hot, lone, statement, uniform } from './reserving.ts';
+import { hot, statement, uniform } from './reserving.ts';
 import { scale } from './scale.ts';
 import { Stand } from './stand.ts';
 

@@ -1,5 +1,5 @@
 /**
- * The cases about CreateReservation: a hot SKU, a broad catalogue, a lone caller, and the statement by itself.
+ * The cases about CreateReservation for many at once: a hot SKU, a broad catalogue, and the batches by themselves.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -150,74 +150,66 @@ export async function uniform(stand: Stand, settings: Settings): Promise<string>
   return ['Wanted: 3 times a single statement.', table(HEAD, lines), await oversold(database)].join('\n\n');
 }
 
-/** One caller, who waits for nobody. */
-export async function lone(stand: Stand, settings: Settings): Promise<string> {
-  const database = await stand.database({ skus: 10_000 });
-  const servers = new Map<Variant, BenchServer>();
-  const lines: string[][] = [];
-  for (const [name, skus] of [
-    ['hot item', 1],
-    ['any item', 10_000],
-  ] as const) {
-    const load = { callers: 1, skus, lines: 1 };
-    const turns = await takeTurns(stand, settings, database, ['ours', 'single'], load, servers);
-    const ratio = ratios(turns, 'single', ({ p50Ms }) => p50Ms);
-    for (const [variant, of] of turns) {
-      lines.push([
-        name,
-        variant,
-        spread(
-          of.map(({ p50Ms }) => p50Ms),
-          2,
-        ),
-        spread(
-          of.map(({ p99Ms }) => p99Ms),
-          2,
-        ),
-        variant === 'ours' ? spread(ratio, 2) : '',
-      ]);
-    }
-  }
-  return [
-    'Wanted: at most 1.2 times a single statement.',
-    table(['item', 'variant', 'p50 ms', 'p99 ms', 'ratio of p50'], lines),
-  ].join('\n\n');
-}
-
 /** The batches by themselves, in this process and without RPC: what the database takes. */
 export async function statement(stand: Stand, { rounds, seconds }: Settings): Promise<string> {
   const database = await stand.database({ skus: 1 });
-  const pool = openPool({ databaseUrl: database.url, workload: 'inventory' });
-  const reserve = reserver(pool, sqlOn(pool), 4_096);
   const lines: string[][] = [];
-  try {
-    for (const callers of [64, 256, 512]) {
-      const rates: number[] = [];
-      for (let round = 0; round < rounds; round += 1) {
-        const begun = performance.now();
-        let calls = 0;
-        const caller = async () => {
-          while (performance.now() - begun < seconds * 1_000) {
-            const request = create(CreateReservationRequestSchema, {
-              requestId: randomUUID(),
-              lines: [{ sku: 'S-1', quantity: 1n }],
-              ttl: { seconds: 3_600n },
-            });
-            await reserve({ request, principal: 'bench' });
-            calls += 1;
-          }
-        };
-        await Promise.all(Array.from({ length: callers }, caller));
-        rates.push((calls * 1_000) / (performance.now() - begun));
+  for (const maxConnections of [1, 2]) {
+    const pool = openPool({ databaseUrl: database.url, workload: 'inventory', maxConnections });
+    try {
+      const reserve = reserver(pool, sqlOn(pool), 4_096);
+      const one = () => reserve({ request: oneOfTheHot(), principal: 'bench' });
+      for (const callers of [64, 256, 512]) {
+        await closedLoop(one, callers, WARM_SECONDS);
+        const turns = [];
+        for (let round = 0; round < rounds; round += 1) {
+          const before = stand.usage(process.pid);
+          const { calls, ms } = await closedLoop(one, callers, seconds);
+          const after = stand.usage(process.pid);
+          turns.push({
+            rate: (calls * 1_000) / ms,
+            ownUs: ((after.serverMs - before.serverMs) * 1_000) / calls,
+            postgresUs: ((after.postgresMs - before.postgresMs) * 1_000) / calls,
+          });
+        }
+        const rates = turns.map(({ rate: each }) => each);
+        lines.push([
+          `${maxConnections}`,
+          `${callers}`,
+          spread(rates),
+          spread(turns.map(({ ownUs }) => ownUs)),
+          spread(turns.map(({ postgresUs }) => postgresUs)),
+          median(rates) >= 20_000 ? 'yes' : 'no',
+        ]);
       }
-      lines.push([`${callers}`, spread(rates), median(rates) >= 20_000 ? 'yes' : 'no']);
+    } finally {
+      await pool.end();
     }
-  } finally {
-    await pool.end();
   }
   return [
     'Wanted: 20,000/s. Planning, hashing and encoding are included.',
-    table(['callers', 'reservations/s', 'reached'], lines),
+    table(['connections', 'callers', 'reservations/s', 'process us', 'postgres us', 'reached'], lines),
     await oversold(database),
   ].join('\n\n');
+}
+
+function oneOfTheHot() {
+  return create(CreateReservationRequestSchema, {
+    requestId: randomUUID(),
+    lines: [{ sku: 'S-1', quantity: 1n }],
+    ttl: { seconds: 3_600n },
+  });
+}
+
+async function closedLoop(call: () => Promise<unknown>, callers: number, seconds: number) {
+  const begun = performance.now();
+  let calls = 0;
+  const caller = async () => {
+    while (performance.now() - begun < seconds * 1_000) {
+      await call();
+      calls += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  return { calls, ms: performance.now() - begun };
 }
