@@ -61,7 +61,8 @@ const waking = new WeakMap<Pool, { again: boolean }>();
 
 /**
  * Wakes the readers of every process. Not part of the transaction that wrote: a NOTIFY makes transactions commit one after the
- * other, each with a disk write of its own. A wake that is lost costs a reader its poll interval.
+ * other, each with a disk write of its own; and not waiting for the disk, which who commits next would wait for too. A wake that is lost
+ * costs a reader its poll interval.
  */
 export function wake(pool: Pool): void {
   const state = waking.get(pool);
@@ -77,7 +78,7 @@ export function wake(pool: Pool): void {
       wake(pool);
     }
   };
-  detached(() => pool.query(`NOTIFY ${CHANNEL}`)).then(done, done);
+  detached(() => pool.query(`BEGIN; SET LOCAL synchronous_commit = off; NOTIFY ${CHANNEL}; COMMIT`)).then(done, done);
 }
 
 type ChangeRow = { transaction: bigint | null; position: bigint; topic: string; key: string; payload: Buffer };

@@ -79,6 +79,24 @@ export async function startReplica(
   return { ...as('shipping'), as, stop: () => inventory.stop() };
 }
 
+/** Starts two inventories on one empty database, and gives what to look at its tables with. */
+export async function startTwo(): Promise<{
+  replicas: readonly [Clients, Clients];
+  pool: Pool;
+  stop(): Promise<void>;
+}> {
+  const database = await openTestDatabase('inventory');
+  const replicas = [await startReplica(database.url), await startReplica(database.url)] as const;
+  return {
+    replicas,
+    pool: database.pool,
+    async stop() {
+      await Promise.all(replicas.map((replica) => replica.stop()));
+      await database.drop();
+    },
+  };
+}
+
 /** Fields of an item, as for `create`. */
 type ItemFields = Extract<MessageInitShape<typeof ItemSchema>, { $typeName?: never }> & { sku: string };
 type LocationFields = Extract<MessageInitShape<typeof LocationSchema>, { $typeName?: never }> & { locationId: string };

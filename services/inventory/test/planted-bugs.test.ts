@@ -7,9 +7,10 @@ import fc from 'fast-check';
 import type { Pool } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { failure } from '../../../dev/src/testing/calls.ts';
-import { NEVER_MS, startInventory } from './harness.ts';
+import { addLocation, startTwo } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 import { COMMANDS, startModel } from './model/commands.ts';
+import { sellOnStalePlans } from './model/stale-plans.ts';
 
 /** Each planted by SQL that a careless migration might hold. */
 const BUGS: Record<string, (pool: Pool) => Promise<void>> = {
@@ -54,25 +55,43 @@ async function plant(pool: Pool, on: string, body: string): Promise<void> {
   await pool.query(`CREATE TRIGGER planted ${on} FOR EACH ROW EXECUTE FUNCTION planted()`);
 }
 
-/** Runs the model's commands until something is wrong, or for as long as model.test.ts does. */
-async function search(bug: ((pool: Pool) => Promise<void>) | undefined): Promise<void> {
-  const inventory = await startInventory({ sweepIntervalMs: NEVER_MS });
-  onTestFinished(() => inventory.stop());
-  await bug?.(inventory.pool);
+type Two = Awaited<ReturnType<typeof startTwo>>;
+
+/** Runs the model's commands until something is wrong, for somewhat longer than model.test.ts does. */
+async function runCommands(two: Two): Promise<void> {
   await fc.assert(
     fc.asyncProperty(fc.commands(COMMANDS, { maxCommands: 30, size: 'max' }), async (commands) => {
-      const world = await startModel(inventory);
+      const world = await startModel(two);
       await fc.asyncModelRun(() => world, commands);
-      await checkInvariants(inventory.pool);
+      await checkInvariants(two.pool);
     }),
     { numRuns: 60, endOnFailure: true },
   );
 }
 
+/** Only who plans on what is not there any more needs the guard. */
+async function runOnStalePlans({ replicas: [one, two] }: Two): Promise<void> {
+  await addLocation(one, { locationId: 'north', pickPriority: 1 });
+  await addLocation(one, { locationId: 'south', pickPriority: 2 });
+  await sellOnStalePlans([one, two], 'STALE');
+}
+
 test.each(Object.keys(BUGS))(
   '%s: found',
   async (name) => {
-    expect(await failure(search(BUGS[name]))).toBeInstanceOf(Error);
+    const two = await startTwo();
+    onTestFinished(() => two.stop());
+    await BUGS[name]?.(two.pool);
+    const search = name === 'the guard is skipped' ? runOnStalePlans : runCommands;
+    const found = await failure(search(two));
+    expect(found).toBeInstanceOf(Error);
+    expect(found).not.toHaveProperty('message', 'it succeeded');
   },
   90_000,
 );
+
+test('without a bug nothing is found', async () => {
+  const two = await startTwo();
+  onTestFinished(() => two.stop());
+  await runOnStalePlans(two);
+});

@@ -17,6 +17,7 @@ import { openTestDatabase } from '../../../dev/src/testing/hosted.ts';
 import { type PostgresProxy, postgresProxy } from '../../../dev/src/testing/postgres-proxy.ts';
 import { addItem, addLocation, addStock, type Clients, levelAt, startReplica } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
+import { sellOnStalePlans } from './model/stale-plans.ts';
 
 type Replica = Awaited<ReturnType<typeof startReplica>>;
 
@@ -75,14 +76,7 @@ test('trap 1: oversell, by two replicas at once: 20 x N callers for N units, exa
 });
 
 test('trap 1: oversell, by one replica that plans on what another has sold or taken away meanwhile', async () => {
-  const sku = await stocked(5, 1);
-  // The first has seen five units; the second takes four of them and moves one away.
-  await reserve(replicas[0], sku);
-  await reserve(replicas[1], sku, 3n);
-  await addStock(replicas[1], sku, 'north', -1);
-  expect(await reasonFrom(reserve(replicas[0], sku, 2n))).toBe('INSUFFICIENT_STOCK');
-  await reserve(replicas[0], sku);
-  expect(await levelAt(replicas[0], sku, 'south')).toMatchObject({ reserved: 1n, available: 0n });
+  await sellOnStalePlans(replicas, 'T-STALE');
 });
 
 test('trap 3: what is reserved while a customer pays is sold to nobody else, however long it takes (vendure#1738)', async () => {
@@ -102,10 +96,12 @@ describe('trap 6: the hot SKU', () => {
   test('is reserved for a crowd in few statements, each a transaction of its own: nothing is asked for under a lock', async () => {
     const sku = await stocked(1_000);
     await reserve(replicas[0], sku);
-    const [statements, transactions] = [proxy.passed(/reserve_planned/), proxy.passed(/^BEGIN/)];
+    // All but those in which a commit tells the watchers that there is news.
+    const begun = /^BEGIN(?!.*NOTIFY)/;
+    const [statements, transactions] = [proxy.passed(/reserve_planned/), proxy.passed(begun)];
     await Promise.all(Array.from({ length: 512 }, () => reserve(replicas[0], sku)));
     expect(proxy.passed(/reserve_planned/) - statements).toBeLessThan(64);
-    expect(proxy.passed(/^BEGIN/) - transactions).toBe(0);
+    expect(proxy.passed(begun) - transactions).toBe(0);
     expect(await levelAt(replicas[0], sku, 'north')).toMatchObject({ reserved: 513n });
   });
 

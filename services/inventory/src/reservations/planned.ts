@@ -11,7 +11,7 @@ import { wholeMs } from '../duration.ts';
 import { levelKey } from '../stock/level.ts';
 import { type KeyedCall, type Outcome, RPC, repeated } from './call.ts';
 import { heldAnswer, keptBytes, withInstants } from './held.ts';
-import type { StockPlan } from './plan.ts';
+import type { PlannedAllocation, StockPlan } from './plan.ts';
 import { compareText } from './units.ts';
 
 /** A call with the plan that was made for it: without shortages, lots or backorders. */
@@ -36,17 +36,17 @@ export async function reservePlanned(pool: Pool, calls: readonly PlannedCall[]):
   const { skus, locationIds, numbers } = levelsOf(calls);
   const allocationCalls: number[] = [];
   const allocationLevels: number[] = [];
-  const quantities: bigint[] = [];
+  const allocations: PlannedAllocation[] = [];
   for (const [index, { plan }] of calls.entries()) {
     for (const allocation of plan.allocations) {
       allocationCalls.push(index + 1);
       allocationLevels.push(numbers.get(levelKey(allocation)) ?? 0);
-      quantities.push(allocation.quantity);
+      allocations.push(allocation);
     }
   }
   const [row] = await query<Row>(pool, {
     name: 'reserve_planned',
-    text: 'SELECT * FROM reserve_planned($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
+    text: 'SELECT * FROM reserve_planned($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)',
     values: [
       RPC,
       calls.map(({ principal }) => principal),
@@ -61,7 +61,9 @@ export async function reservePlanned(pool: Pool, calls: readonly PlannedCall[]):
       locationIds,
       allocationCalls,
       allocationLevels,
-      quantities,
+      allocations.map(({ sku }) => sku),
+      allocations.map(({ locationId }) => locationId),
+      allocations.map(({ quantity }) => quantity),
     ],
   });
   if (row === undefined) {

@@ -18,14 +18,14 @@ import { reserveLocked } from './locked.ts';
 import { MarketCache } from './market-cache.ts';
 import { planDemand, type StockPlan, skusOf, takeOff } from './plan.ts';
 import { type PlannedCall, reservePlanned } from './planned.ts';
-import { type Market, readMarketNow } from './supply.ts';
+import type { Market } from './supply.ts';
 
 /** Calls that go to the database together, at most. */
 const MAX_BATCH = 256;
 
 /** Makes the function that answers a call with the next batch; when `maxWaiting` wait already, a call is OVERLOADED. */
 export function reserver(pool: Pool, sql: Sql, maxWaiting: number) {
-  const cache = new MarketCache((skus) => readMarketNow(sql, skus));
+  const cache = new MarketCache(sql);
   return coalesce<ReservationCall, CreateReservationResponse>({
     // The transaction is everybody's, so no single caller's deadline or departure may end it.
     run: (calls) => detached(() => reserveBatch(pool, cache, calls)),
@@ -66,15 +66,20 @@ async function reserveEach(
   const booked = await bookPlanned(pool, planned);
   for (const [index, call] of planned.entries()) {
     const outcome = booked[index];
-    if (outcome === undefined) {
-      cache.forget(skusOf([call.request]));
-    } else {
+    if (outcome !== undefined) {
       outcomes.set(call.key, outcome);
     }
   }
   const others = calls.filter(({ key }) => !outcomes.has(key));
   for (const [index, answer] of (await reserveOthers(pool, others)).entries()) {
-    outcomes.set(others[index]?.key ?? '', answer);
+    const call = others[index];
+    if (call !== undefined) {
+      outcomes.set(call.key, answer);
+      // It could be served and no plan saw how, or none saw that it could not: there is more or less than was seen.
+      if (!(answer instanceof Error) || planned.some(({ key }) => key === call.key)) {
+        cache.forget(skusOf([call.request]));
+      }
+    }
   }
   return outcomes;
 }
@@ -114,13 +119,12 @@ function planAhead(market: Market, calls: readonly KeyedCall[]): PlannedCall[] {
   });
 }
 
-/** A plan that needs neither a kit, nor a lot, nor a backorder, and lacks nothing; undefined when there is none to be seen. */
+/** A plan that lacks nothing, of plain items; undefined when there is none to be seen. */
 function planPlain(market: Market, request: CreateReservationRequest): StockPlan | undefined {
   const isPlain = request.lines.every(({ sku, locationId }) => {
-    const facts = market.facts.get(sku);
     const isKnown =
       locationId === '' || market.places.some((place) => place.locationId === locationId && !place.deactivated);
-    return facts !== undefined && facts.components.length === 0 && !facts.lotTracked && isKnown;
+    return market.facts.has(sku) && isKnown;
   });
   const plan = isPlain ? planDemand(request, market) : undefined;
   return plan?.shortages.length === 0 ? plan : undefined;

@@ -57,7 +57,20 @@ type FactsRow = [
   releaseTime: string | null,
   components: [sku: string, quantity: string][] | null,
 ];
-type PlaceRow = [locationId: string, served: string[], countryCode: string, pickPriority: number, deactivated: boolean];
+/** A location as PLACES_JSON has it. */
+export type PlaceRow = [
+  locationId: string,
+  served: string[],
+  countryCode: string,
+  pickPriority: number,
+  deactivated: boolean,
+];
+
+/** All locations in the order of their pick priority, as an expression of SQL: JSON of `PlaceRow[]`. */
+export const PLACES_JSON = `
+  (SELECT coalesce(json_agg(json_build_array(location_id, served_country_codes, country_code, pick_priority, deactivated)
+      ORDER BY pick_priority, location_id), '[]')
+    FROM locations)`;
 
 /** Reads what is sold of these SKUs, and of the components of kits among them; and all locations. */
 export async function readCatalogue(db: Sql, skus: readonly string[]): Promise<Catalogue> {
@@ -80,22 +93,19 @@ export async function readCatalogue(db: Sql, skus: readonly string[]): Promise<C
               FROM flat WHERE flat.kit_sku = i.sku) END)), '[]')
           FROM items i
           WHERE i.sku = ANY($1::text[] || ARRAY(SELECT sku FROM flat)) AND i.delete_time IS NULL) AS facts,
-        (SELECT coalesce(json_agg(json_build_array(location_id, served_country_codes, country_code, pick_priority, deactivated)
-            ORDER BY pick_priority, location_id), '[]')
-          FROM locations) AS places`,
+        ${PLACES_JSON} AS places`,
     values: [skus],
   });
   const [row] = rows;
   return {
     facts: new Map((row?.facts ?? []).map(factsOf)),
-    places: (row?.places ?? []).map(([locationId, servedCountryCodes, countryCode, pickPriority, deactivated]) => ({
-      locationId,
-      servedCountryCodes,
-      countryCode,
-      pickPriority,
-      deactivated,
-    })),
+    places: (row?.places ?? []).map(placeOf),
   };
+}
+
+/** Reads one of PLACES_JSON. */
+export function placeOf([locationId, servedCountryCodes, countryCode, pickPriority, deactivated]: PlaceRow): Place {
+  return { locationId, servedCountryCodes, countryCode, pickPriority, deactivated };
 }
 
 function factsOf([sku, lotTracked, backorderLimit, releaseTime, components]: FactsRow): [string, Facts] {

@@ -7,32 +7,42 @@ import { ReservationPolicy, ReservationState } from '@weft/gen/weft/inventory/v1
 import { StockReason, StockState } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { reasonOf } from '@weft/runtime/errors/fail';
 import fc from 'fast-check';
+import type { Pool } from 'pg';
 import { expect } from 'vitest';
 import { requestId } from '../../../../dev/src/testing/calls.ts';
 import { sweepExpired } from '../../src/reservations/sweep.ts';
-import { addItem, addLocation, type TestInventory } from '../harness.ts';
+import { addItem, addLocation, type Clients } from '../harness.ts';
 import { Model, type ModelReservation, type Outcome } from './model.ts';
 
 const PLACE = 'north';
 
-/** The real thing, with one location and the items of `startModel`, and the ids of what was reserved, in order. */
-export type Real = { readonly inventory: TestInventory; readonly prefix: string; readonly reservationIds: string[] };
+/** The real thing: replicas on one database, of which each command meets another, with the items of `startModel`. */
+export type World = { readonly replicas: readonly Clients[]; readonly pool: Pool };
+
+/** What a command is done to: the replica whose turn it is, and the ids of what was reserved, in order. */
+type Real = {
+  readonly world: World;
+  inventory: Clients & { readonly pool: Pool };
+  readonly prefix: string;
+  readonly reservationIds: string[];
+};
 
 type Command = fc.AsyncCommand<Model, Real>;
 
 let worlds = 0;
-const prepared = new WeakSet<TestInventory>();
+const prepared = new WeakSet<World>();
 
 /** A new world: items that nobody else touches, in the model and in the database. */
-export async function startModel(inventory: TestInventory): Promise<{ model: Model; real: Real }> {
+export async function startModel(world: World): Promise<{ model: Model; real: Real }> {
+  const inventory = replicaOf(world, 0);
   worlds += 1;
   const prefix = `W${worlds}-`;
   const components = new Map([
     ['A', 1n],
     ['B', 2n],
   ]);
-  if (!prepared.has(inventory)) {
-    prepared.add(inventory);
+  if (!prepared.has(world)) {
+    prepared.add(world);
     await addLocation(inventory, { locationId: PLACE });
   }
   await addItem(inventory, { sku: `${prefix}A` });
@@ -42,8 +52,24 @@ export async function startModel(inventory: TestInventory): Promise<{ model: Mod
     components: [...components].map(([sku, quantity]) => ({ sku: `${prefix}${sku}`, quantity })),
   });
   const model = new Model({ A: {}, B: { backorderLimit: 4n }, KIT: { components } });
-  return { model, real: { inventory, prefix, reservationIds: [] } };
+  for (const [sku, units] of [
+    ['A', 6n],
+    ['B', 3n],
+  ] as const) {
+    model.adjust(sku, units);
+    await inventory.stock.adjustStock({ ...at(prefix, sku), delta: units, reason: StockReason.RECEIVED });
+  }
+  return { model, real: { world, inventory, prefix, reservationIds: [] } };
 }
+
+/** One replica after the other. */
+function replicaOf({ replicas, pool }: World, turn: number) {
+  const replica = replicas[turn % replicas.length];
+  if (replica === undefined) throw new Error('a world without a replica');
+  return { ...replica, pool };
+}
+
+let turns = 0;
 
 /** Makes a command of what it does to both; `needsReservation` says that it is about one that was made before. */
 function command(
@@ -57,6 +83,8 @@ function command(
     toString: () => name,
     async run(modelled, actual) {
       const expected = model(modelled);
+      turns += 1;
+      actual.inventory = replicaOf(actual.world, turns);
       const outcome = await real(actual).then(
         () => undefined,
         (error: unknown) => reasonOf(error) ?? error,
@@ -67,14 +95,14 @@ function command(
   };
 }
 
-/** Commands about a reservation: the `target`-th of those made so far, counted round. */
+/** Commands about a reservation: the `target`-th from the last of those made so far, counted round. */
 function about(
   name: string,
   target: number,
   model: (model: Model, reservation: ModelReservation) => Outcome,
   real: (real: Real, reservationId: string, index: number) => Promise<unknown>,
 ): Command {
-  const indexIn = (length: number) => target % length;
+  const indexIn = (length: number) => length - 1 - (target % length);
   return command(
     `${name}(${target})`,
     (modelled) => {
@@ -252,7 +280,7 @@ function least(a: bigint, b: bigint): bigint {
 
 const stockedSku = fc.constantFrom('A', 'B');
 const units = fc.bigInt(1n, 6n);
-const target = fc.nat(20);
+const target = fc.nat(4);
 const { AVAILABLE, DAMAGED, INCOMING } = StockState;
 
 /** All commands, those that make something happen more often. */
@@ -271,21 +299,18 @@ export const COMMANDS: fc.Arbitrary<Command>[] = [
   fc
     .tuple(stockedSku, fc.bigInt(0n, 12n), fc.bigInt(0n, 12n))
     .map(([sku, expected, count]) => setOnHand(sku, expected, count)),
-  fc
-    .array(fc.record({ sku: fc.constantFrom('A', 'B', 'KIT'), quantity: fc.bigInt(1n, 4n) }), {
-      minLength: 1,
-      maxLength: 3,
-    })
-    .map(reserve),
-  fc
-    .array(fc.record({ sku: fc.constantFrom('A', 'B', 'KIT'), quantity: fc.bigInt(1n, 2n) }), {
-      minLength: 1,
-      maxLength: 1,
-    })
-    .map(reserve),
+  reservations(4n, 3),
+  reservations(2n, 1),
+  reservations(2n, 1),
+  target.map(confirm),
   target.map(confirm),
   target.map(release),
   target.map(expire),
   target.map((index) => commit(index, false)),
   target.map((index) => commit(index, true)),
 ];
+
+function reservations(mostUnits: bigint, mostLines: number): fc.Arbitrary<Command> {
+  const line = fc.record({ sku: fc.constantFrom('A', 'B', 'KIT'), quantity: fc.bigInt(1n, mostUnits) });
+  return fc.array(line, { minLength: 1, maxLength: mostLines }).map(reserve);
+}
