@@ -106,6 +106,12 @@ export class Stand {
     };
   }
 
+  /** CPU that each process of PostgreSQL has used so far, in milliseconds, with what the process calls itself. */
+  postgresProcesses(): ReadonlyMap<number, { readonly title: string; readonly cpuMs: number }> {
+    const postgres = descendants(processes(), process.pid).filter(({ name }) => name === 'postgres');
+    return new Map(postgres.map(({ pid, cpuMs }) => [pid, { title: titleOf(pid), cpuMs }]));
+  }
+
   /** Runs work while a server is profiled, and gives the functions that its time went to. */
   async profile({ pid }: BenchServer, work: () => Promise<unknown>): Promise<readonly SelfTime[]> {
     const child = this.#servers.find((one) => one.pid === pid);
@@ -162,7 +168,7 @@ async function fill(client: PoolClient, { skus, onHand = 1_000_000_000, holds = 
   await client.query(
     `INSERT INTO items (sku, name, description, category, gtin, weight_grams, length_mm, width_mm, height_mm, tax_category, customs_code,
        origin_country_code, create_time, update_time)
-     SELECT 'S-' || n, 'Item ' || md5(n::text), '', 'shop/c' || n % 100, '', 100, 10, 10, 10, 'standard', '', '',
+     SELECT 'S-' || n, 'Item ' || left(md5(n::text), 8), '', 'shop/c' || n % 100, '', 100, 10, 10, 10, 'standard', '', '',
        now() - n * interval '1 second', now() - n * interval '1 second'
      FROM generate_series(1, $1::integer) n`,
     [skus],
@@ -202,6 +208,12 @@ function ended(variant: Variant): never {
 
 function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
+}
+
+/** `postgres: walwriter`, say; without what it happens to do. */
+function titleOf(pid: number): string {
+  const title = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  return title.startsWith('postgres: ') ? title.replace(/\[local\].*/, 'connection') : 'postmaster';
 }
 
 type Process = {
