@@ -17,8 +17,10 @@ export const BATCH_MAX = 500;
 const MEMORY_MAX = 10_000;
 /** The log is looked at this often although nobody wakes the reader, in milliseconds. */
 const POLL_MS = 250;
-/** And this often at first while changes wait for an older transaction to end; then half as often each time. */
-const HELD_POLL_MS = 10;
+/** And this often at least while changes wait for an older transaction to end, of which nobody may tell. */
+const HELD_POLL_MS = 50;
+/** And after there were changes, since more will come, and what wakes the reader has to wait where there are many; then half as often each time. */
+const BUSY_POLL_MS = 10;
 /** Two readings begin at least this long after one another, in milliseconds, so that many commits make few readings. */
 const PACE_MS = 10;
 const RECONNECT_MS = 500;
@@ -144,8 +146,9 @@ export class ChangeTail {
         this.#remember(read);
         if (isEnd) {
           asked?.resolve();
-          napMs = read.held ? Math.min(read.changes.length > 0 ? HELD_POLL_MS : napMs * 2, POLL_MS) : HELD_POLL_MS / 2;
-          await this.#bell.wait(read.held ? napMs : POLL_MS);
+          const mostMs = read.held ? HELD_POLL_MS : POLL_MS;
+          napMs = read.changes.length > 0 ? BUSY_POLL_MS : Math.min(napMs * 2, mostMs);
+          await this.#bell.wait(napMs);
           await this.#pause(begunMs + PACE_MS - performance.now());
         } else if (asked !== undefined) {
           // Not the end yet: the next reading is for those who asked too.
