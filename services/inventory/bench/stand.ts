@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openPool } from '@weft/runtime/data/pool';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
+import { type Catalogue, fill } from './catalogue.ts';
 import type { LoadOptions, LoadResult } from './load.ts';
 import { parseProfile, type SelfTime } from './profile.ts';
 import { type Cluster, startCluster } from './testing/cluster.ts';
@@ -26,16 +27,6 @@ export type Variant = 'ours' | 'single' | 'for-update';
 
 /** A database with a catalogue. */
 export type BenchDatabase = { readonly url: string; readonly pool: Pool };
-
-/** What is in a database. */
-export type Catalogue = {
-  /** Items `S-1` to `S-<skus>`. */
-  readonly skus: number;
-  /** Units of each at the one location `a`; without it there are no stock rows. Default 1,000,000,000. */
-  readonly onHand?: number | undefined;
-  /** Reservations of one unit that hold, and as many that ran out and nobody has tidied. Default 0. */
-  readonly holds?: number;
-};
 
 /** A server in its own process. */
 export type BenchServer = { readonly variant: Variant; readonly egress: string; readonly pid: number };
@@ -64,7 +55,7 @@ export class Stand {
   }
 
   /** A new database with a catalogue. */
-  async database({ skus, onHand, holds = 0 }: Catalogue): Promise<BenchDatabase> {
+  async database(catalogue: Catalogue): Promise<BenchDatabase> {
     this.#count += 1;
     const url = await this.#postgres.createDatabase(`bench_${this.#count}`);
     const pool = openPool({ databaseUrl: url, workload: 'bench', maxConnections: 2 });
@@ -73,7 +64,7 @@ export class Stand {
     const client = await pool.connect();
     try {
       await client.query('SET statement_timeout = 0');
-      await fill(client, { skus, onHand, holds });
+      await fill(client, catalogue);
       await client.query('VACUUM ANALYZE');
     } finally {
       client.release();
@@ -160,45 +151,6 @@ export class Stand {
       // What ended meanwhile counts with the parent that waited for it.
       postgresMs: postgres.reduce((sum, { cpuMs, endedMs }) => sum + cpuMs + endedMs, 0),
     };
-  }
-}
-
-/** Writes a catalogue whose names, categories and instants differ as they do in a shop. */
-async function fill(client: PoolClient, { skus, onHand = 1_000_000_000, holds = 0 }: Catalogue): Promise<void> {
-  await client.query(
-    `INSERT INTO items (sku, name, description, category, gtin, weight_grams, length_mm, width_mm, height_mm, tax_category, customs_code,
-       origin_country_code, create_time, update_time)
-     SELECT 'S-' || n, 'Item ' || left(md5(n::text), 8), '', 'shop/c' || n % 100, '', 100, 10, 10, 10, 'standard', '', '',
-       now() - n * interval '1 second', now() - n * interval '1 second'
-     FROM generate_series(1, $1::integer) n`,
-    [skus],
-  );
-  await client.query(
-    `INSERT INTO locations (location_id, name, recipient, address_lines, city, region_code, postal_code, country_code, time_zone,
-       pick_priority, served_country_codes)
-     VALUES ('a', 'a', '', '{}', '', '', '', 'DE', 'Europe/Berlin', 1, '{}')`,
-  );
-  if (onHand > 0) {
-    await client.query(
-      `INSERT INTO stock (sku, location_id, on_hand) SELECT 'S-' || n, 'a', $2 FROM generate_series(1, $1::integer) n`,
-      [skus, onHand],
-    );
-  }
-  if (holds > 0) {
-    // Every second one holds; the others ran out.
-    await client.query(
-      `WITH made AS MATERIALIZED (
-         SELECT n, uuidv7() AS id, 'S-' || 1 + n % $1::integer AS sku FROM generate_series(1, 2 * $2::integer) n
-       ), reservation AS (
-         INSERT INTO reservations (reservation_id, state, expire_time, reference)
-         SELECT id, 1, now() + (CASE n % 2 WHEN 0 THEN 1 ELSE -1 END) * interval '1 hour', '' FROM made
-       ), allocated AS (
-         INSERT INTO allocations (reservation_id, sku, location_id, quantity) SELECT id, sku, 'a', 1 FROM made
-       )
-       UPDATE stock s SET reserved = m.units FROM (SELECT sku, count(*) AS units FROM made GROUP BY sku) m
-       WHERE s.sku = m.sku AND s.location_id = 'a'`,
-      [skus, holds],
-    );
   }
 }
 
