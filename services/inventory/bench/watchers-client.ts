@@ -1,15 +1,17 @@
 /**
- * The clients of watchers.ts, in a process of its own: so many streams of stock levels, each of some items, and when each change was
- * received. A change is known by the units on hand after it, which only grow.
+ * The clients of watchers.ts, in a process of its own: so many streams of stock levels or of availability, each of some items, and when each
+ * change was received. A change is known by the units there are after it, which only grow.
  */
 
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
+import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import { StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 
 /** What to open. */
 export type ClientOptions = {
   readonly address: string;
+  readonly stream: 'levels' | 'availability';
   /** The items of each stream. */
   readonly streams: readonly (readonly string[])[];
 };
@@ -23,7 +25,7 @@ const STREAMS_MAX = 250;
 process.once('disconnect', () => process.exit());
 process.once('message', (options: ClientOptions) => void run(options));
 
-async function run({ address, streams }: ClientOptions): Promise<void> {
+async function run({ address, stream, streams }: ClientOptions): Promise<void> {
   let receipts: Receipt[] = [];
   process.on('message', (asked) => {
     if (asked === 'take') {
@@ -33,19 +35,28 @@ async function run({ address, streams }: ClientOptions): Promise<void> {
   });
   const listed: Promise<void>[] = [];
   for (let first = 0; first < streams.length; first += STREAMS_MAX) {
-    const client = createClient(StockService, createGrpcTransport({ baseUrl: `http://${address}` }));
+    const transport = createGrpcTransport({ baseUrl: `http://${address}` });
+    const [levels, availability] = [
+      createClient(StockService, transport),
+      createClient(AvailabilityService, transport),
+    ];
     for (const [index, skus] of streams.slice(first, first + STREAMS_MAX).entries()) {
       const ready = Promise.withResolvers<void>();
       listed.push(ready.promise);
       void (async () => {
         const headers = { 'x-forwarded-client-cert': 'URI=spiffe://weft.local/shipping' };
         let isListing = true;
-        for await (const { event } of client.watchStockLevels({ skus: [...skus] }, { headers })) {
+        const request = { skus: [...skus] };
+        const messages =
+          stream === 'levels'
+            ? levels.watchStockLevels(request, { headers })
+            : availability.watchAvailability(request, { headers });
+        for await (const { event } of messages) {
           if (event.case === 'changed' && !isListing) {
             receipts.push({
               stream: first + index,
               sku: event.value.sku,
-              onHand: Number(event.value.onHand),
+              onHand: 'onHand' in event.value ? Number(event.value.onHand) : event.value.sellableQuantity,
               atMs: performance.timeOrigin + performance.now(),
             });
           } else if (event.case === 'bookmark') {

@@ -2,7 +2,8 @@
  * `node services/inventory/bench/watchers.ts`: how long after its commit a change is received by who watches it, over real gRPC from
  * inventory in a process of its own on a real PostgreSQL: by one watcher, and by a thousand, side by side in the same run.
  *
- *   --watchers 1000   streams of stock levels, side by side with one
+ *   --watchers 1000   streams, side by side with one
+ *   --stream levels   or availability, which tells no more than a hundred units, and so no more than a hundred changes of an item
  *   --rate 1000       changes a second, one item each
  *   --seconds 10      how long each turn is
  *   --rounds 2        how often each has its turn
@@ -31,6 +32,7 @@ import type { ClientOptions, Receipt } from './watchers-client.ts';
 const { values: given } = parseArgs({
   options: {
     watchers: { type: 'string', default: '1000' },
+    stream: { type: 'string', default: 'levels' },
     rate: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '2' },
@@ -44,6 +46,7 @@ const [watchers, rate, seconds, rounds, itemsEach] = [
   Number(given.rounds),
   Number(given.items),
 ];
+const stream = given.stream === 'availability' ? 'availability' : 'levels';
 /** Nothing here takes longer, in milliseconds. */
 const BOUND_MS = 600_000;
 /** How long the last changes may take to arrive, in milliseconds. */
@@ -116,7 +119,7 @@ async function turn(url: string, count: number): Promise<Turn> {
   const server = start('watchers-server.ts', [url]);
   const [address] = (await once(server, 'message')) as [string];
   const client = start('watchers-client.ts', []);
-  client.send({ address, streams: streamsOf(count) } satisfies ClientOptions);
+  client.send({ address, stream, streams: streamsOf(count) } satisfies ClientOptions);
   await once(client, 'message');
   const before = { cpu: cpuMs(server), statements: await statements(server), atMs: performance.now() };
   const committed = await write(url);
@@ -214,7 +217,7 @@ function delays(
 function print(turns: Record<'one' | 'many', Turn[]>): void {
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
   say(
-    `${rounds} rounds of ${seconds} s at ${rate} changes/s wanted, each concerning ${itemsEach} of ${watchers} watchers; fsync on; medians of rounds, delays over all.`,
+    `${rounds} rounds of ${seconds} s at ${rate} changes/s wanted, each concerning ${itemsEach} of ${watchers} watchers; fsync on; streams of ${stream}; medians of rounds, delays over all.`,
   );
   for (const [name, some] of [
     ['1 watcher', turns.one],
