@@ -14,7 +14,7 @@ import type { Stand, Variant } from './stand.ts';
 const VARIANTS: readonly Variant[] = ['ours', 'single'];
 const SKUS = 10_000;
 /** Calls of each before anything is counted. */
-const WARM_CALLS = 500;
+const WARM_CALLS = 200;
 
 /** The hot item, and any of many. */
 export async function lone(stand: Stand, settings: Settings): Promise<string> {

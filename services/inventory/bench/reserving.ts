@@ -117,6 +117,7 @@ async function oversoldAnywhere(stalls: ReadonlyMap<Variant, Stall>): Promise<st
 
 /** One item that everybody wants. */
 export async function hot(stand: Stand, settings: Settings): Promise<string> {
+  const drained = await soldOut(stand);
   const stalls = new Map<Variant, Stall>();
   const lines: string[][] = [];
   for (const callers of CONCURRENCY) {
@@ -124,7 +125,6 @@ export async function hot(stand: Stand, settings: Settings): Promise<string> {
       ...rows(`${callers}`, await takeTurns(stand, settings, VARIANTS, { callers, skus: 1, lines: 1 }, stalls)),
     );
   }
-  const drained = await soldOut(stand);
   return [
     'Wanted: 8,000/s on one core of the server from 64 to 512 callers, without a drop; p99 at most 50 ms; 5 times a single statement, 10 times SELECT FOR UPDATE.',
     table(HEAD, lines),
