@@ -3,6 +3,7 @@
  */
 
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
+import { CountService } from '@weft/gen/weft/inventory/v1/count_service_pb.js';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
 import { ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
@@ -12,6 +13,7 @@ import { every, purging, type Running } from '@weft/runtime/data/jobs';
 import { openPool } from '@weft/runtime/data/pool';
 import { type Implementation, implement } from '@weft/runtime/server/implement';
 import { availabilityService } from './availability/service.ts';
+import { countService } from './counts/service.ts';
 import { openDatabase } from './database.ts';
 import { itemService } from './items/service.ts';
 import { locationService } from './locations/service.ts';
@@ -66,6 +68,7 @@ export function openInventory({
       implement(AvailabilityService, availabilityService(database, changefeed)),
       implement(StockService, stockService(database, changefeed)),
       implement(ReservationService, reservationService(database, changefeed, maxWaitingReservations)),
+      implement(CountService, countService(database)),
     ],
     async close() {
       await Promise.all(background.map((running) => running.stop()));

@@ -10,11 +10,20 @@ export type HeldItem = { readonly isKit: boolean; readonly lotTracked: boolean }
 
 /** Of these SKUs, those of items that are not deleted. */
 export async function holdItems(tx: Sql, skus: readonly string[]): Promise<ReadonlyMap<string, HeldItem>> {
+  return await hold(tx, 'items_hold', skus, 'AND delete_time IS NULL');
+}
+
+/** Of these SKUs, those of items, deleted ones included: for who books what lies there, whether it is sold or not. */
+export async function holdItemsEvenDeleted(tx: Sql, skus: readonly string[]): Promise<ReadonlyMap<string, HeldItem>> {
+  return await hold(tx, 'items_hold_even_deleted', skus, '');
+}
+
+async function hold(tx: Sql, name: string, skus: readonly string[], and: string): Promise<Map<string, HeldItem>> {
   const { rows } = await tx.query<{ sku: string; is_kit: boolean; lot_tracked: boolean }>({
-    name: 'items_hold',
+    name,
     text: `
       SELECT sku, lot_tracked, is_kit FROM items
-      WHERE sku = ANY($1::text[]) AND delete_time IS NULL ORDER BY sku FOR KEY SHARE`,
+      WHERE sku = ANY($1::text[]) ${and} ORDER BY sku FOR KEY SHARE`,
     values: [skus],
   });
   return new Map(rows.map((row) => [row.sku, { isKit: row.is_kit, lotTracked: row.lot_tracked }]));
