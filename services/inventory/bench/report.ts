@@ -2,9 +2,11 @@
  * Figures as tables of Markdown: medians, and in brackets the smallest and the largest of the rounds.
  */
 
-/** The median; 0 of nothing. */
+/** The median, of an even number the mean of the middle two; 0 of nothing. */
 export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
+  const sorted = [...values].sort((a, b) => a - b);
+  const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1] ?? 0, sorted[Math.floor(sorted.length / 2)] ?? 0];
+  return (low + high) / 2;
 }
 
 /** The value below which a share of all is; 0 of nothing. */
