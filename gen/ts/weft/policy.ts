@@ -460,7 +460,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/transfer_service.proto:92
+  // proto/weft/inventory/v1/transfer_service.proto:93
   'weft.inventory.v1.TransferService/CancelTransfer': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -470,7 +470,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/transfer_service.proto:109
+  // proto/weft/inventory/v1/transfer_service.proto:110
   'weft.inventory.v1.TransferService/GetTransfer': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -480,7 +480,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/transfer_service.proto:129
+  // proto/weft/inventory/v1/transfer_service.proto:130
   'weft.inventory.v1.TransferService/ListTransfers': {
     workload: 'inventory',
     deadlineMs: 2000,

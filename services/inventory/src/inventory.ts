@@ -8,6 +8,7 @@ import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
 import { ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { TransferService } from '@weft/gen/weft/inventory/v1/transfer_service_pb.js';
 import { Changefeed } from '@weft/runtime/data/changefeed';
 import { every, purging, type Running } from '@weft/runtime/data/jobs';
 import { openPool } from '@weft/runtime/data/pool';
@@ -22,6 +23,7 @@ import { sweepExpired } from './reservations/sweep.ts';
 import { tellExpired } from './stock/expiry.ts';
 import { purgeImports } from './stock/import-progress.ts';
 import { stockService } from './stock/service.ts';
+import { transferService } from './transfers/service.ts';
 
 /** Where inventory's database is, and how often it is swept. */
 export type InventoryOptions = {
@@ -68,6 +70,7 @@ export function openInventory({
       implement(AvailabilityService, availabilityService(database, changefeed)),
       implement(StockService, stockService(database, changefeed)),
       implement(ReservationService, reservationService(database, changefeed, maxWaitingReservations)),
+      implement(TransferService, transferService(database)),
       implement(CountService, countService(database)),
     ],
     async close() {

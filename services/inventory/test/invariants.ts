@@ -54,6 +54,26 @@ const NEVER: Readonly<Record<string, string>> = {
   'transfers neither make units nor lose them': `
     SELECT sku, sum(on_hand_delta + incoming_delta) FROM ledger_entries WHERE reason = 10
     GROUP BY sku HAVING sum(on_hand_delta + incoming_delta) <> 0`,
+  'every unit that was shipped is accepted, rejected, returned or on the way, and booked so once': `
+    SELECT * FROM (
+      SELECT t.transfer_id::text AS source, l.sku, t.source_location_id, t.destination_location_id,
+        CASE WHEN t.ship_time IS NULL THEN 0 ELSE sum(l.returned_quantity - l.quantity) END AS at_source,
+        sum(l.accepted_quantity + l.rejected_quantity) AS at_destination, sum(l.rejected_quantity) AS damaged,
+        CASE WHEN t.ship_time IS NULL THEN 0
+          ELSE sum(l.quantity - l.accepted_quantity - l.rejected_quantity - l.returned_quantity) END AS incoming
+      FROM transfers t JOIN transfer_lines l USING (transfer_id) GROUP BY t.transfer_id, l.sku
+    ) t, LATERAL (
+      SELECT coalesce(sum(on_hand_delta) FILTER (WHERE e.location_id = t.source_location_id), 0) AS booked_at_source,
+        coalesce(sum(on_hand_delta) FILTER (WHERE e.location_id = t.destination_location_id), 0) AS booked_at_destination,
+        coalesce(sum(damaged_delta), 0) AS booked_damaged, coalesce(sum(incoming_delta), 0) AS booked_incoming
+      FROM ledger_entries e WHERE e.reason = 10 AND e.source = t.source AND e.sku = t.sku
+    ) e
+    WHERE (at_source, at_destination, damaged, incoming)
+      <> (booked_at_source, booked_at_destination, booked_damaged, booked_incoming)`,
+  'a transfer is final exactly when nothing of it is on the way': `
+    SELECT t.transfer_id, t.state FROM transfers t JOIN transfer_lines l USING (transfer_id) WHERE t.state IN (2, 3, 4)
+    GROUP BY t.transfer_id, t.state
+    HAVING (t.state = 4) <> (sum(l.quantity - l.accepted_quantity - l.rejected_quantity - l.returned_quantity) = 0)`,
   'what transfers have on the way is incoming': `
     SELECT t.destination_location_id, l.sku, s.incoming, sum(l.quantity - l.accepted_quantity - l.rejected_quantity - l.returned_quantity)
     FROM transfers t JOIN transfer_lines l USING (transfer_id)

@@ -662,6 +662,7 @@ export declare const TransferService: GenService<{
    *
    * - NOT_FOUND (TRANSFER_NOT_FOUND): no transfer has this id.
    * - FAILED_PRECONDITION (TRANSFER_STATE): all of it has been received.
+   * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): more than 1,000,000,000,000 units would be on hand at the source.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
    *
    * @generated from rpc weft.inventory.v1.TransferService.CancelTransfer
