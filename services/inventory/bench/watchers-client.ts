@@ -3,10 +3,10 @@
  * change was received. A change is known by the units there are after it, which only grow.
  */
 
-import { createClient } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import { StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { policies } from '@weft/gen/weft/policy.ts';
+import { connect } from '@weft/runtime/client/connect';
 
 /** What to open. */
 export type ClientOptions = {
@@ -35,22 +35,16 @@ async function run({ address, stream, streams }: ClientOptions): Promise<void> {
   });
   const listed: Promise<void>[] = [];
   for (let first = 0; first < streams.length; first += STREAMS_MAX) {
-    const transport = createGrpcTransport({ baseUrl: `http://${address}` });
-    const [levels, availability] = [
-      createClient(StockService, transport),
-      createClient(AvailabilityService, transport),
-    ];
+    const to = { egress: address, policy: policies };
+    const [levels, availability] = [connect(StockService, to), connect(AvailabilityService, to)];
     for (const [index, skus] of streams.slice(first, first + STREAMS_MAX).entries()) {
       const ready = Promise.withResolvers<void>();
       listed.push(ready.promise);
       void (async () => {
-        const headers = { 'x-forwarded-client-cert': 'URI=spiffe://weft.local/shipping' };
         let isListing = true;
         const request = { skus: [...skus] };
         const messages =
-          stream === 'levels'
-            ? levels.watchStockLevels(request, { headers })
-            : availability.watchAvailability(request, { headers });
+          stream === 'levels' ? levels.watchStockLevels(request) : availability.watchAvailability(request);
         for await (const { event } of messages) {
           if (event.case === 'changed' && !isListing) {
             receipts.push({

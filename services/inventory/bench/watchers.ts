@@ -24,9 +24,8 @@ import { parseArgs } from 'node:util';
 import { append } from '@weft/runtime/data/changes';
 import { openPool, transaction } from '@weft/runtime/data/pool';
 import { Client } from 'pg';
-import { applyMigrations } from '../../../dev/src/migrations.ts';
-import { startTestPostgres } from '../../../runtime/test/postgres.ts';
 import { stockChange } from '../src/changes.ts';
+import { startCluster } from './testing/cluster.ts';
 import type { ClientOptions, Receipt } from './watchers-client.ts';
 
 const { values: given } = parseArgs({
@@ -73,10 +72,9 @@ process.once('exit', () => {
 });
 
 const skus = Array.from({ length: watchers }, (_, index) => `S-${index}`);
-const postgres = await startTestPostgres({ fsync: 'on', synchronous_commit: 'on', shared_buffers: '128MB' });
+const cluster = await startCluster();
 try {
-  const url = await postgres.createDatabase('inventory');
-  await applyMigrations('inventory', url);
+  const url = await cluster.createDatabase('watchers');
   await fill(url);
   const turns: Record<'one' | 'many', Turn[]> = { one: [], many: [] };
   for (let round = 0; round < rounds; round += 1) {
@@ -87,7 +85,7 @@ try {
   print(turns);
 } finally {
   for (const child of children) child.kill('SIGKILL');
-  await postgres.stop();
+  await cluster.stop();
 }
 clearTimeout(bound);
 process.exit();
@@ -217,7 +215,7 @@ function delays(
 function print(turns: Record<'one' | 'many', Turn[]>): void {
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
   say(
-    `${rounds} rounds of ${seconds} s at ${rate} changes/s wanted, each concerning ${itemsEach} of ${watchers} watchers; fsync on; streams of ${stream}; medians of rounds, delays over all.`,
+    `${rounds} rounds of ${seconds} s at ${rate} changes/s wanted, each concerning ${itemsEach} of ${watchers} watchers; streams of ${stream}; medians of rounds, delays over all.\n${cluster.settings}`,
   );
   for (const [name, some] of [
     ['1 watcher', turns.one],
