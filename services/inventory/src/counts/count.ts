@@ -1,14 +1,23 @@
 /**
- * Counts as rows of the database and as messages of the contract, and how they are read.
+ * Counts as rows of the database and as messages of the contract.
  */
 
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { type Count, CountSchema, CountState } from '@weft/gen/weft/inventory/v1/count_service_pb.js';
+import {
+  type Count,
+  CountSchema,
+  CountState,
+  type ListCountsRequest,
+} from '@weft/gen/weft/inventory/v1/count_service_pb.js';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 
-type CountRow = {
+/** A line as JSON has it: SKU, lot, expected, counted, time of counting in milliseconds since 1970, actor. */
+type LineJson = readonly [string, string, string, string, number, string];
+
+/** The columns of `counts`, with the lines where they were asked for. */
+export type CountRow = {
   readonly count_id: string;
   readonly state: CountState;
   readonly location_id: string;
@@ -17,97 +26,33 @@ type CountRow = {
   readonly create_time: Date;
   readonly update_time: Date;
   readonly approve_time: Date | null;
+  /** Null where there are none. */
+  readonly lines?: readonly LineJson[] | null;
 };
 
-type LineRow = {
-  readonly sku: string;
-  readonly lot_id: string;
-  readonly expected_quantity: bigint;
-  readonly counted_quantity: bigint;
-  readonly count_time: Date;
-  readonly actor: string;
-};
+/** The columns of `counts`, of the alias `c`. */
+export const COUNT_COLUMNS =
+  'c.count_id, c.state, c.location_id, c.skus, c.reference, c.create_time, c.update_time, c.approve_time';
 
-const COUNT_COLUMNS = 'count_id, state, location_id, skus, reference, create_time, update_time, approve_time';
-
-/**
- * Reads one count with its lines.
- *
- * @throws COUNT_NOT_FOUND
- */
-export async function readCount(db: Sql, countId: string): Promise<Count> {
-  const { rows } = await db.query<CountRow>({
-    name: 'count_read',
-    text: `SELECT ${COUNT_COLUMNS} FROM counts WHERE count_id = $1`,
-    values: [countId],
-  });
-  const [row] = rows;
-  if (row === undefined) {
-    throw fail('COUNT_NOT_FOUND', undefined, { count_id: countId });
-  }
-  const lines = await db.query<LineRow>({
-    name: 'count_lines_read',
-    text: `
-      SELECT sku, lot_id, expected_quantity, counted_quantity, count_time, actor
-      FROM count_lines WHERE count_id = $1 ORDER BY sku, lot_id`,
-    values: [countId],
-  });
-  return countOf(row, lines.rows);
-}
-
-/** Reads one count that stays as it is until the transaction ends. Taken after items and locations, before stock rows. */
-export async function lockCount(tx: Sql, countId: string): Promise<Count> {
-  await tx.query({
-    name: 'count_lock',
-    text: 'SELECT FROM counts WHERE count_id = $1 FOR UPDATE',
-    values: [countId],
-  });
-  // A statement of its own, so that it sees the lines as who held the lock before left them.
-  return readCount(tx, countId);
-}
-
-/** Which counts are listed. */
-export type CountQuery = {
-  readonly state: CountState;
-  /** Empty for all. */
-  readonly locationId: string;
-  /** Only those with a smaller id. */
-  readonly before: string;
-  readonly limit: number;
-};
-
-/** Reads a page of counts, without lines, newest first: ids grow with time. */
-export async function listCounts(db: Sql, { state, locationId, before, limit }: CountQuery): Promise<Count[]> {
-  const conditions = ['count_id < $1'];
-  const values: unknown[] = [before, limit];
-  if (state !== CountState.UNSPECIFIED) {
-    conditions.push(`state = $${values.push(state)}::smallint`);
-  }
-  if (locationId !== '') {
-    conditions.push(`location_id = $${values.push(locationId)}`);
-  }
-  const { rows } = await db.query<CountRow>({
-    text: `SELECT ${COUNT_COLUMNS} FROM counts WHERE ${conditions.join(' AND ')} ORDER BY count_id DESC LIMIT $2`,
-    values,
-  });
-  return rows.map((row) => countOf(row, []));
-}
-
-function countOf(row: CountRow, lines: readonly LineRow[]): Count {
+/** The count as clients see it. */
+export function countMessage(row: CountRow): Count {
   return create(CountSchema, {
     countId: row.count_id,
     state: row.state,
     locationId: row.location_id,
     skus: [...row.skus],
-    lines: lines.map((line) => ({
-      sku: line.sku,
-      lotId: line.lot_id,
-      expectedQuantity: line.expected_quantity,
-      countedQuantity: line.counted_quantity,
-      difference: line.counted_quantity - line.expected_quantity,
-      countTime: timestampFromDate(line.count_time),
-      actor: line.actor,
-    })),
+    lines: (row.lines ?? []).map(([sku, lotId, expected, counted, countTime, actor]) => {
+      const [expectedQuantity, countedQuantity] = [BigInt(expected), BigInt(counted)];
+      return {
+        sku,
+        lotId,
+        expectedQuantity,
+        countedQuantity,
+        difference: countedQuantity - expectedQuantity,
+        countTime: timestampFromDate(new Date(countTime)),
+        actor,
+      };
+    }),
     reference: row.reference,
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),
@@ -115,10 +60,57 @@ function countOf(row: CountRow, lines: readonly LineRow[]): Count {
   });
 }
 
-/** @throws COUNT_STATE unless the count is in one of these states. */
-export function checkCountState({ countId, state }: Count, allowed: readonly CountState[]): void {
-  if (!allowed.includes(state)) {
-    const name = CountState[state];
-    throw fail('COUNT_STATE', `the count is ${name.toLowerCase()}`, { count_id: countId, state: name });
+/**
+ * One count with its lines: one statement, so that both are of one instant.
+ *
+ * @throws COUNT_NOT_FOUND
+ */
+export async function readCount(db: Sql, countId: string): Promise<Count> {
+  const { rows } = await db.query<CountRow>({
+    name: 'count_read',
+    text: `
+      SELECT ${COUNT_COLUMNS}, (
+        SELECT json_agg(json_build_array(l.sku, l.lot_id, l.expected_quantity::text, l.counted_quantity::text,
+          (extract(epoch FROM l.count_time) * 1000)::bigint, l.actor) ORDER BY l.sku, l.lot_id)
+        FROM count_lines l WHERE l.count_id = c.count_id) AS lines
+      FROM counts c WHERE c.count_id = $1`,
+    values: [countId],
+  });
+  const [row] = rows;
+  if (row === undefined) {
+    throw countNotFound(countId);
   }
+  return countMessage(row);
+}
+
+/** Comes after every id. */
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** Up to `limit` counts without their lines, newest first: ids grow with time. */
+export async function listCounts(
+  db: Sql,
+  { state, locationId }: ListCountsRequest,
+  before: string | undefined,
+  limit: number,
+): Promise<CountRow[]> {
+  const conditions = ['c.count_id < $1'];
+  const values: unknown[] = [before ?? LAST_ID, limit];
+  if (state !== CountState.UNSPECIFIED) {
+    conditions.push(`c.state = $${values.push(state)}`);
+  }
+  if (locationId !== '') {
+    conditions.push(`c.location_id = $${values.push(locationId)}`);
+  }
+  const { rows } = await db.query<CountRow>({
+    text: `
+      SELECT ${COUNT_COLUMNS} FROM counts c
+      WHERE ${conditions.join(' AND ')} ORDER BY c.count_id DESC LIMIT $2`,
+    values,
+  });
+  return rows;
+}
+
+/** The error for an id that has no count. */
+export function countNotFound(countId: string) {
+  return fail('COUNT_NOT_FOUND', `no count has the id ${countId}`, { count_id: countId });
 }
