@@ -107,7 +107,6 @@ export class View<F> {
   /** Up to where watchers have been given everything, and when that was so. */
   #upTo: Cursor | undefined;
   #at = new Date(0);
-  #forgotten = 0;
 
   constructor(options: ViewOptions<F>, parts: ViewParts) {
     this.#options = options;
@@ -174,12 +173,9 @@ export class View<F> {
     } else if (this.#reading === 0) {
       this.#advance(batch);
     }
-    const { forgotten } = this.#parts.tail;
-    if (forgotten > this.#forgotten) {
-      this.#forgotten = forgotten;
-      for (const subscription of this.#subscriptions) {
-        subscription.endIfBehind(forgotten);
-      }
+    // With every batch, however empty: what waits may have been read after the last change.
+    for (const subscription of this.#subscriptions) {
+      subscription.endIfBehind(this.#parts.tail.forgotten);
     }
   }
 

@@ -155,6 +155,7 @@ describe('reservations', () => {
     const [kept, released] = [await hold('W-8', 1n), await hold('W-8', 1n)];
     const idOf = ({ reservation }: Awaited<ReturnType<typeof hold>>) => reservation?.reservationId ?? '';
     await inventory.reservations.releaseReservation({ requestId: requestId(), reservationId: idOf(released) });
+    await settled();
     const reader = new Reader((options) => inventory.reservations.watchReservations({}, options));
     const listed = (await reader.until(isBookmark)).flatMap((event) =>
       event.case === 'changed' ? event.value.reservationId : [],
