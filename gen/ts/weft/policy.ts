@@ -74,7 +74,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/count_service.proto:47
+  // proto/weft/inventory/v1/count_service.proto:48
   'weft.inventory.v1.CountService/SubmitCount': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -84,7 +84,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/count_service.proto:68
+  // proto/weft/inventory/v1/count_service.proto:70
   'weft.inventory.v1.CountService/ApproveCount': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -94,7 +94,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/count_service.proto:85
+  // proto/weft/inventory/v1/count_service.proto:87
   'weft.inventory.v1.CountService/GetCount': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -104,7 +104,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/count_service.proto:105
+  // proto/weft/inventory/v1/count_service.proto:107
   'weft.inventory.v1.CountService/ListCounts': {
     workload: 'inventory',
     deadlineMs: 2000,

@@ -528,7 +528,8 @@ export declare const CountService: GenService<{
    *
    * - NOT_FOUND (COUNT_NOT_FOUND): no count has this id.
    * - FAILED_PRECONDITION (COUNT_STATE): it is approved.
-   * - INVALID_ARGUMENT (COUNT_LINE_INVALID): a line is about an item that the count is not of, comes twice in the request, or was counted before the count was opened or in the future.
+   * - INVALID_ARGUMENT (COUNT_LINE_INVALID): a line is about an item that the count is not of, comes twice in the request, or was counted before the count was opened or in the future; or the count would have more than 5,000 lines.
+   * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): an item has become a kit.
    * - INVALID_ARGUMENT (LOT_REQUIRED): an item is kept by lot and its line names none.
    * - INVALID_ARGUMENT (LOT_UNEXPECTED): a line names a lot and its item is not kept by lot.
    * - NOT_FOUND (LOT_NOT_FOUND): an item has no such lot.
@@ -542,7 +543,8 @@ export declare const CountService: GenService<{
     output: typeof SubmitCountResponseSchema;
   },
   /**
-   * Books the differences, all of them or none, and closes the count. Items that nobody counted stay as they are. Repeating the same request returns the first response.
+   * Books the differences, all of them or none, and closes the count. Items that nobody counted stay as they are, and so do those that have become kits, or begun or ceased to be
+   * kept by lot, since they were counted: their lines are dropped. Repeating the same request returns the first response.
    *
    * - NOT_FOUND (COUNT_NOT_FOUND): no count has this id.
    * - FAILED_PRECONDITION (COUNT_STATE): nothing was submitted, or it is approved.
