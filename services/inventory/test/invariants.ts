@@ -81,6 +81,21 @@ const NEVER: Readonly<Record<string, string>> = {
     WHERE t.state IN (2, 3)
     GROUP BY t.destination_location_id, l.sku, s.incoming
     HAVING coalesce(s.incoming, 0) < sum(l.quantity - l.accepted_quantity - l.rejected_quantity - l.returned_quantity)`,
+  'what a count found beyond the books, or less, was booked once, and of no count that is not approved': `
+    SELECT * FROM (
+      SELECT c.count_id::text AS source, l.sku, c.location_id, l.lot_id, l.counted_quantity - l.expected_quantity AS found
+      FROM counts c JOIN count_lines l USING (count_id) WHERE c.state = 3 AND l.counted_quantity <> l.expected_quantity
+    ) c FULL JOIN (
+      SELECT source, sku, location_id, lot_id, sum(on_hand_delta) AS booked
+      FROM ledger_entries WHERE reason = 9 GROUP BY source, sku, location_id, lot_id
+    ) l USING (source, sku, location_id, lot_id)
+    WHERE c.found IS DISTINCT FROM l.booked`,
+  'a count has lines from its submission on, of its items and from its time, and is approved once': `
+    SELECT c.count_id, c.state, l.* FROM counts c LEFT JOIN count_lines l USING (count_id)
+    WHERE (c.state = 3) <> (c.approve_time IS NOT NULL)
+      OR CASE c.state WHEN 1 THEN l.sku IS NOT NULL WHEN 2 THEN l.sku IS NULL ELSE false END
+      OR l.sku <> ALL (c.skus) OR l.expected_quantity < 0
+      OR l.count_time NOT BETWEEN c.create_time AND now()`,
 };
 
 /** Looks at all tables on one snapshot. */
