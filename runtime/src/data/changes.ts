@@ -117,7 +117,8 @@ export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic
              SELECT oldest, coalesce((SELECT max(transaction)::text::bigint FROM changes_horizon), 0) AS kept_from,
                held.since IS NOT NULL AS held, coalesce(held.since, statement_timestamp()) AS at
              FROM pg_snapshot_xmin(pg_current_snapshot()) AS oldest,
-               LATERAL (SELECT min(create_time) AS since FROM changes WHERE transaction >= oldest) AS held) AS log
+               -- The sum keeps the planner off an index on create_time, which it would walk through all that is older.
+               LATERAL (SELECT min(create_time + interval '0') AS since FROM changes WHERE transaction >= oldest) AS held) AS log
            LEFT JOIN LATERAL (
              SELECT transaction, position, topic, key, payload
              FROM changes

@@ -155,8 +155,8 @@ export const catalogue = {
   LOCATION_ALREADY_EXISTS: entry(AlreadyExists, 'The location id is taken.', 'Choose another id.'),
   LOCATION_HOLDS_STOCK: entry(
     FailedPrecondition,
-    'Units are on hand or reserved at the location.',
-    'Move the stock away and let reservations end.',
+    'Units are on hand, reserved or on the way at the location, or a transfer or a count is open there.',
+    'Move the stock away, and end reservations, transfers and counts there.',
   ),
   TIME_ZONE_UNKNOWN: entry(InvalidArgument, 'The time zone is unknown.', 'Use an IANA name such as Europe/Berlin.'),
   QUANTITY_OUT_OF_RANGE: entry(OutOfRange, 'The quantity would leave its range.', 'Ask for a smaller change.'),

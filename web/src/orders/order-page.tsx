@@ -12,6 +12,7 @@ import { formatMoney } from '../format/money.ts';
 import { useQuery, useRpc, useWatch } from '../rpc/context.ts';
 import { explain } from '../rpc/explain.ts';
 import { idleTimeoutMsOf } from '../rpc/policy.ts';
+import { placeIn } from '../rpc/watch.ts';
 import { announce } from '../ui/announcer.tsx';
 import { ErrorNotice, ExplanationNotice, Heading, Loading } from '../ui/notices.tsx';
 import { traceOfOrder } from './order-traces.ts';
@@ -31,7 +32,7 @@ export function OrderPage({ id }: { id: string }) {
   );
   useWatch(query.data === undefined ? '' : id, {
     open: (resumeToken, signal) => rpc.shipments.watchShipments({ resumeToken, shipmentId: id }, { signal }),
-    tokenOf: (message) => message.resumeToken,
+    placeOf: placeIn,
     onMessage: ({ event }) => {
       if (event.case === 'changed' && event.value.shipmentId === id) {
         const { value } = event;

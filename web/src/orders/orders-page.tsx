@@ -9,6 +9,7 @@ import { formatInstant } from '../format/measures.ts';
 import { formatMoney } from '../format/money.ts';
 import { useQuery, useRpc, useWatch } from '../rpc/context.ts';
 import { idleTimeoutMsOf } from '../rpc/policy.ts';
+import { placeIn } from '../rpc/watch.ts';
 import { useSession } from '../session/session.ts';
 import { Empty, ErrorNotice, Heading, Loading } from '../ui/notices.tsx';
 import { StateBadge } from './state-badge.tsx';
@@ -26,7 +27,7 @@ export function OrdersPage() {
   const [changes, setChanges] = useState<ReadonlyMap<string, Shipment>>(new Map());
   useWatch(token === undefined ? '' : 'orders', {
     open: (resumeToken, signal) => rpc.shipments.watchShipments({ resumeToken }, { signal }),
-    tokenOf: (message) => message.resumeToken,
+    placeOf: placeIn,
     onMessage: ({ event }) => {
       if (event.case === 'changed') {
         const { value } = event;

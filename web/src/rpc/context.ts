@@ -6,7 +6,7 @@ import { createContext, use, useCallback, useEffect, useRef, useState } from 're
 import { createStore } from '../app/store.ts';
 import { session } from '../session/session.ts';
 import type { Rpc } from './transport.ts';
-import { type WatchStatus, watch } from './watch.ts';
+import { type Place, type WatchStatus, watch } from './watch.ts';
 
 export const RpcContext = createContext<Rpc | undefined>(undefined);
 
@@ -82,7 +82,7 @@ export type Watched = { readonly status: WatchStatus; readonly error: unknown };
 /** What `useWatch` watches. */
 export type WatchHookOptions<Message> = {
   readonly open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<Message>;
-  readonly tokenOf?: (message: Message) => string;
+  readonly placeOf?: (message: Message) => Place;
   readonly onMessage: (message: Message) => void;
   readonly onStartOver?: () => void;
   readonly idleTimeoutMs: number;
@@ -106,10 +106,10 @@ export function useWatch<Message>(key: string, options: WatchHookOptions<Message
         controller.abort();
         announce(undefined);
       };
-      const { tokenOf } = latest.current;
+      const { placeOf } = latest.current;
       void watch<Message>({
         open: (token, signal) => latest.current.open(token, signal),
-        ...(tokenOf === undefined ? {} : { tokenOf }),
+        ...(placeOf === undefined ? {} : { placeOf }),
         onMessage: (message) => latest.current.onMessage(message),
         onStartOver: () => latest.current.onStartOver?.(),
         onStatus: (status, error) => {

@@ -26,8 +26,8 @@ export type WatchStatus =
 export type WatchOptions<Message> = {
   /** Opens the stream; an empty token lists everything first. */
   readonly open: (resumeToken: string, signal: AbortSignal) => AsyncIterable<Message>;
-  /** A message's resume token; absent for streams without one, which tell the whole state each time. */
-  readonly tokenOf?: (message: Message) => string;
+  /** Where a message stands; absent for streams without tokens, which tell the whole state each time. */
+  readonly placeOf?: (message: Message) => Place;
   readonly onMessage: (message: Message) => void;
   readonly onStatus: (status: WatchStatus, error?: unknown) => void;
   /** History is gone: forget what was told so far, everything is listed again. */
@@ -39,6 +39,19 @@ export type WatchOptions<Message> = {
   /** The world around; tests bring their own. */
   readonly surroundings?: Surroundings;
 };
+
+/** Where a message stands in its stream. */
+export type Place = {
+  /** What to resume from after it. */
+  readonly token: string;
+  /** Whether it says that all there was has been told. */
+  readonly isBookmark: boolean;
+};
+
+/** The place of a message of any stream that can be resumed. */
+export function placeIn({ resumeToken, event }: { resumeToken: string; event: { case?: string | undefined } }): Place {
+  return { token: resumeToken, isBookmark: event.case === 'bookmark' };
+}
 
 /** What watching needs to know of the world. */
 export type Surroundings = {
@@ -86,10 +99,11 @@ export async function watch<Message>(options: WatchOptions<Message>): Promise<vo
     }
     const attempt = new AbortController();
     const ended = await readOnce(options, token, attempt, (message) => {
-      token = options.tokenOf?.(message) ?? '';
+      const place = options.placeOf?.(message);
+      token = place?.token ?? '';
       failures = 0;
-      // While the first listing is on its way there is no token, and what is shown is not yet all.
-      if (status !== 'live' && (options.tokenOf === undefined || token !== '')) {
+      // Until the first bookmark, what is shown is not yet all.
+      if (status !== 'live' && (place === undefined || place.isBookmark)) {
         tell('live');
       }
       options.onMessage(message);

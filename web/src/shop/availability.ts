@@ -3,16 +3,30 @@
  * view that it does not carry yet.
  */
 
-import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { type Availability, AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import { createContext, use, useEffect, useSyncExternalStore } from 'react';
 import { createStore, type Store } from '../app/store.ts';
 import { announceStream } from '../rpc/context.ts';
 import { idleTimeoutMsOf } from '../rpc/policy.ts';
 import type { Rpc } from '../rpc/transport.ts';
-import { watch } from '../rpc/watch.ts';
+import { placeIn, watch } from '../rpc/watch.ts';
 
-/** Units that can be sold, capped by the server. `known` is false when the item is not sold any more. */
-export type Level = { readonly units: number; readonly known: boolean };
+/** What can be sold, capped by the server. `known` is false when the item is not sold any more. */
+export type Level = {
+  /** Units in stock. */
+  readonly units: number;
+  /** Units that can be ordered beyond those, and are sent when they have come in. */
+  readonly laterUnits: number;
+  /** When it comes out, if that is yet to come. */
+  readonly releaseDate: Date | undefined;
+  readonly known: boolean;
+};
+
+/** Whether none can be ordered, now or for later; not while nothing is known. */
+export function isSoldOut(level: Level | undefined): boolean {
+  return level !== undefined && level.units === 0 && level.laterUnits === 0;
+}
 
 /** The server counts no further: so many means so many or more. */
 export const CAP = 100;
@@ -39,13 +53,30 @@ export function describeLevel(level: Level | undefined): { text: string; tone: '
   if (!level.known) {
     return { text: 'Not sold any more', tone: 'out' };
   }
-  if (level.units === 0) {
+  if (isSoldOut(level)) {
     return { text: 'Sold out', tone: 'out' };
+  }
+  if (level.releaseDate !== undefined) {
+    return { text: `Preorder: out on ${RELEASE_DAY.format(level.releaseDate)}`, tone: 'low' };
+  }
+  if (level.units === 0) {
+    return { text: 'On backorder', tone: 'low' };
   }
   if (level.units <= LOW) {
     return { text: `Only ${level.units} left`, tone: 'low' };
   }
   return { text: level.units >= CAP ? `${CAP}+ in stock` : `${level.units} in stock`, tone: 'in' };
+}
+
+const RELEASE_DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+
+function levelOf({ sellableQuantity, backorderQuantity, releaseTime, known }: Availability): Level {
+  return {
+    units: sellableQuantity,
+    laterUnits: backorderQuantity,
+    releaseDate: releaseTime === undefined ? undefined : timestampDate(releaseTime),
+    known,
+  };
 }
 
 /** The page's one stream of availability. */
@@ -116,11 +147,10 @@ export class AvailabilityFeed {
     void watch({
       open: (resumeToken, signal) =>
         this.#rpc.availability.watchAvailability({ skus: [...skus], resumeToken, destinationCountryCode }, { signal }),
-      tokenOf: (message) => message.resumeToken,
+      placeOf: placeIn,
       onMessage: ({ event }) => {
         if (event.case === 'changed') {
-          const { sku, sellableQuantity, known } = event.value;
-          this.levels.set(new Map(this.levels.get()).set(sku, { units: sellableQuantity, known }));
+          this.levels.set(new Map(this.levels.get()).set(event.value.sku, levelOf(event.value)));
         }
       },
       onStatus: announce,

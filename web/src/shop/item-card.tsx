@@ -7,7 +7,7 @@ import type { ResolvedPrice } from '@weft/gen/weft/pricing/v1/price_service_pb.j
 import { useEffect, useRef, useState } from 'react';
 import { Link } from '../app/router.tsx';
 import { formatMoney } from '../format/money.ts';
-import { describeLevel, useAvailability } from './availability.ts';
+import { describeLevel, isSoldOut, useAvailability } from './availability.ts';
 import { Picture } from './picture.tsx';
 import { AddToBasket } from './quantity.tsx';
 import { categoryLabel } from './search.ts';
@@ -15,7 +15,7 @@ import { categoryLabel } from './search.ts';
 export function ItemCard({ item, price, priced }: { item: Item; price: ResolvedPrice | undefined; priced: boolean }) {
   const [card, inView] = useInView();
   const level = useAvailability(item.sku, inView);
-  const soldOut = level !== undefined && level.units === 0;
+  const soldOut = isSoldOut(level);
   return (
     <li className="card" ref={card} data-sku={item.sku} data-sold-out={soldOut}>
       <Link className="card-picture" href={`/item/${encodeURIComponent(item.sku)}`} tabIndex={-1} aria-hidden="true">

@@ -7,7 +7,7 @@ import { useStore } from '../app/store.ts';
 import { formatDimensions, formatWeight } from '../format/measures.ts';
 import { useQuery, useRpc } from '../rpc/context.ts';
 import { ErrorNotice, Heading, Loading } from '../ui/notices.tsx';
-import { useAvailability } from './availability.ts';
+import { isSoldOut, useAvailability } from './availability.ts';
 import { chosenCurrency } from './currency.ts';
 import { PriceTag, StockTag } from './item-card.tsx';
 import { usePrices } from './item-queries.ts';
@@ -62,7 +62,7 @@ export function ItemPage({ sku }: { sku: string }) {
           <AddToBasket
             sku={sku}
             name={item.name}
-            soldOut={gone || level?.units === 0 || (prices.data?.has(sku) === true && !prices.data.get(sku)?.price)}
+            soldOut={gone || isSoldOut(level) || (prices.data?.has(sku) === true && !prices.data.get(sku)?.price)}
           />
         </div>
         {prices.error !== undefined && <ErrorNotice error={prices.error} onRetry={prices.reload} />}

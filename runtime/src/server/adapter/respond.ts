@@ -58,7 +58,13 @@ export async function respond(
   exchange.begin(response.status, headers, trailer === undefined ? undefined : trailers);
   while (!chunk.done && chunks !== undefined) {
     if (!exchange.write(chunk.value)) {
-      await until(options.signal, exchange.drained());
+      try {
+        await until(options.signal, exchange.drained());
+      } catch (error) {
+        // What the handler holds for the rest of its answer is let go; how that ends concerns nobody any more.
+        chunks.return?.().catch(() => {});
+        throw error;
+      }
     }
     if (exchange.isGone) {
       await chunks.return?.();
