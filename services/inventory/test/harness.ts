@@ -36,6 +36,8 @@ export type Clients = {
 export type TestInventory = Clients & {
   /** Clients of another workload, such as `pricing`. The test itself is `shipping`. */
   as(workload: string): Clients;
+  /** For what typed clients cannot say. */
+  readonly address: string;
   /** For looking at the tables and for invariants. */
   readonly pool: Pool;
   stop(): Promise<void>;
@@ -76,7 +78,7 @@ export async function startReplica(
       counts: createClient(CountService, transport),
     };
   };
-  return { ...as('shipping'), as, stop: () => inventory.stop() };
+  return { ...as('shipping'), as, address: inventory.address, stop: () => inventory.stop() };
 }
 
 /** Starts two inventories on one empty database, and gives what to look at its tables with. */

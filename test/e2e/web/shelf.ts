@@ -3,6 +3,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import { OutOfStockPolicy } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { StockReason, StockService } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { PriceService } from '@weft/gen/weft/pricing/v1/price_service_pb.js';
@@ -14,6 +15,8 @@ export type ShelfItem = {
   readonly name: string;
   /** Brings units in, or takes them out. */
   adjust(delta: bigint): Promise<void>;
+  /** Lets so many units be ordered beyond what is in stock. */
+  allowBackorders(limit: bigint): Promise<void>;
 };
 
 /** Makes an item of 10 euros with so many units in Berlin. */
@@ -38,5 +41,12 @@ export async function shelve(merchant: Caller, units: bigint): Promise<ShelfItem
     await merchant.of(StockService).adjustStock({ requestId: randomUUID(), sku, locationId: 'berlin', delta, reason });
   };
   await adjust(units);
-  return { sku, name, adjust };
+  const allowBackorders = async (backorderLimit: bigint) => {
+    await merchant.of(ItemService).updateItem({
+      requestId: randomUUID(),
+      item: { sku, outOfStockPolicy: OutOfStockPolicy.BACKORDER, backorderLimit },
+      updateMask: { paths: ['out_of_stock_policy', 'backorder_limit'] },
+    });
+  };
+  return { sku, name, adjust, allowBackorders };
 }

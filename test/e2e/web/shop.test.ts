@@ -89,6 +89,9 @@ describe.each([
     await item.adjust(-5n);
     await page.getByText('Sold out').waitFor();
     expect(await page.getByRole('button', { name: `Add to basket: ${item.name}` }).isDisabled()).toBe(true);
+    await item.allowBackorders(50n);
+    await page.getByText('On backorder').waitFor();
+    expect(await page.getByRole('button', { name: `Add to basket: ${item.name}` }).isEnabled()).toBe(true);
     await item.adjust(200n);
     await page.getByText('100+ in stock').waitFor();
     expect(loads).toBe(0);
