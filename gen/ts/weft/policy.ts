@@ -450,7 +450,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/transfer_service.proto:72
+  // proto/weft/inventory/v1/transfer_service.proto:73
   'weft.inventory.v1.TransferService/ReceiveTransfer': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -460,7 +460,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/transfer_service.proto:93
+  // proto/weft/inventory/v1/transfer_service.proto:94
   'weft.inventory.v1.TransferService/CancelTransfer': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -470,7 +470,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/transfer_service.proto:110
+  // proto/weft/inventory/v1/transfer_service.proto:111
   'weft.inventory.v1.TransferService/GetTransfer': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -480,7 +480,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/transfer_service.proto:130
+  // proto/weft/inventory/v1/transfer_service.proto:131
   'weft.inventory.v1.TransferService/ListTransfers': {
     workload: 'inventory',
     deadlineMs: 2000,

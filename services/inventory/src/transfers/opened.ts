@@ -9,11 +9,15 @@ import { fail } from '@weft/runtime/errors/fail';
 import { type Level, levelKey, MAX_UNITS } from '../stock/level.ts';
 import { lockStock } from '../stock/lock.ts';
 import { knowLots, type Lot } from '../stock/lots.ts';
-import { ensureStock, holdLocations } from '../stock/references.ts';
+import { ensureStock, type HeldItem, holdItemsEvenDeleted, holdLocations } from '../stock/references.ts';
 import { lockTransfer, readTransfer } from './transfer.ts';
 
-/** A transfer and the stock that it is about, locked until the transaction ends. */
-export type OpenedTransfer = { readonly transfer: Transfer; readonly levels: ReadonlyMap<string, Level> };
+/** A transfer, its items and the stock that it is about, held or locked until the transaction ends. */
+export type OpenedTransfer = {
+  readonly transfer: Transfer;
+  readonly items: ReadonlyMap<string, HeldItem>;
+  readonly levels: ReadonlyMap<string, Level>;
+};
 
 /**
  * Locks a transfer with the stock of its items. Items that were deleted and locations that were deactivated since it was drafted do not
@@ -28,11 +32,7 @@ export async function openTransfer(
 ): Promise<OpenedTransfer> {
   const { lines, sourceLocationId, destinationLocationId } = await readTransfer(tx, transferId);
   const skus = [...new Set(lines.map(({ sku }) => sku))];
-  await tx.query({
-    name: 'transfer_items_hold',
-    text: 'SELECT FROM items WHERE sku = ANY($1::text[]) ORDER BY sku FOR KEY SHARE',
-    values: [skus],
-  });
+  const items = await holdItemsEvenDeleted(tx, skus);
   await holdLocations(tx, [sourceLocationId, destinationLocationId]);
   const transfer = await lockTransfer(tx, transferId);
   check(transfer);
@@ -44,7 +44,7 @@ export async function openTransfer(
     ]),
   );
   const levels = await lockStock(tx, skus);
-  return { transfer, levels: new Map(levels.map((level) => [levelKey(level), level])) };
+  return { transfer, items, levels: new Map(levels.map((level) => [levelKey(level), level])) };
 }
 
 /** A level of an opened transfer. */

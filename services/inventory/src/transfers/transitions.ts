@@ -24,12 +24,12 @@ const { DRAFT, SHIPPED, PARTLY_RECEIVED, RECEIVED, CANCELLED } = TransferState;
 export async function ship(tx: Sql, transferId: string, actor: string): Promise<Transfer> {
   const opened = await openTransfer(tx, transferId, (found) => checkState(found, [DRAFT]));
   const { lines, sourceLocationId, destinationLocationId } = opened.transfer;
-  const tracked = await lotTracked(tx, [...new Set(lines.map(({ sku }) => sku))]);
   const lots = await lotsAt(tx, lines, sourceLocationId, lineKey);
   for (const { sku, lotId, quantity } of lines) {
     const lot = lots.get(lineKey({ sku, lotId }));
+    const isTracked = opened.items.get(sku)?.lotTracked ?? false;
     // An item that began to be kept by lot, or ceased to be, since the draft has nothing of the kind that the line names.
-    const free = tracked.has(sku) !== (lot !== undefined) ? 0n : lot === undefined ? undefined : freeOfLot(lot);
+    const free = isTracked !== (lot !== undefined) ? 0n : lot === undefined ? undefined : freeOfLot(lot);
     if (free !== undefined && free < quantity) {
       throw insufficient({ sku, locationId: sourceLocationId, lotId }, quantity, free);
     }
@@ -54,7 +54,7 @@ export async function ship(tx: Sql, transferId: string, actor: string): Promise<
   return readTransfer(tx, transferId);
 }
 
-/** @throws TRANSFER_NOT_FOUND, TRANSFER_STATE, TRANSFER_EXCEEDED, QUANTITY_OUT_OF_RANGE */
+/** @throws TRANSFER_NOT_FOUND, TRANSFER_STATE, TRANSFER_LINES_INVALID, TRANSFER_EXCEEDED, QUANTITY_OUT_OF_RANGE */
 export async function receive(tx: Sql, request: ReceiveTransferRequest, actor: string): Promise<Transfer> {
   const { transferId } = request;
   const opened = await openTransfer(tx, transferId, (found) => checkState(found, [SHIPPED, PARTLY_RECEIVED]));
@@ -62,9 +62,6 @@ export async function receive(tx: Sql, request: ReceiveTransferRequest, actor: s
   const destination = transfer.destinationLocationId;
   const received = addedUp(request.lines);
   checkOnTheWay(transfer, received);
-  if (received.length === 0) {
-    return transfer;
-  }
   for (const [sku, units] of unitsBySku(received.map((line) => ({ sku: line.sku, units: unitsOf(line) })))) {
     checkMost(levelIn(opened, sku, destination), 'onHand', units);
   }
@@ -141,16 +138,6 @@ async function enter(tx: Sql, transferId: string, state: TransferState): Promise
   });
 }
 
-/** Of these items, deleted ones too, those that are kept by lot. Held already by `openTransfer`. */
-async function lotTracked(tx: Sql, skus: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await tx.query<{ sku: string }>({
-    name: 'transfer_lot_tracked',
-    text: 'SELECT sku FROM items WHERE sku = ANY($1::text[]) AND lot_tracked',
-    values: [skus],
-  });
-  return new Set(rows.map(({ sku }) => sku));
-}
-
 function checkState({ transferId, state }: Transfer, allowed: readonly TransferState[]): void {
   if (!allowed.includes(state)) {
     const message = `the transfer is ${TransferState[state].toLowerCase().replace('_', ' ')}`;
@@ -183,7 +170,7 @@ function unitsOf({ accepted, rejected }: Received): bigint {
   return accepted + rejected;
 }
 
-/** Lines about the same item and lot as one. */
+/** Lines about the same item and lot as one, and those about nothing left out. @throws TRANSFER_LINES_INVALID when all are. */
 function addedUp(lines: readonly ReceivedLine[]): Received[] {
   const sums = new Map<string, Received>();
   for (const line of lines) {
@@ -196,7 +183,11 @@ function addedUp(lines: readonly ReceivedLine[]): Received[] {
       rejected: rejected + rejectedQuantity,
     });
   }
-  return [...sums.values()];
+  const received = [...sums.values()].filter((line) => unitsOf(line) > 0n);
+  if (received.length === 0) {
+    throw fail('TRANSFER_LINES_INVALID', 'no units are named');
+  }
+  return received;
 }
 
 function checkOnTheWay({ lines }: Transfer, received: readonly Received[]): void {

@@ -645,6 +645,7 @@ export declare const TransferService: GenService<{
    *
    * - NOT_FOUND (TRANSFER_NOT_FOUND): no transfer has this id.
    * - FAILED_PRECONDITION (TRANSFER_STATE): it is not on its way.
+   * - INVALID_ARGUMENT (TRANSFER_LINES_INVALID): no units are named.
    * - FAILED_PRECONDITION (TRANSFER_EXCEEDED): more units are named than are on the way; the metadata has how many.
    * - OUT_OF_RANGE (QUANTITY_OUT_OF_RANGE): more than 1,000,000,000,000 units would be on hand.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): the same `request_id` came with another body.
