@@ -4,24 +4,21 @@
  * in the Connect protocol, word for word, since that is what says things that typed clients cannot.
  */
 
+import { randomUUID } from 'node:crypto';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import {
-  create,
-  type DescField,
   type DescMessage,
   type DescMethod,
   type DescService,
   fromJson,
-  getOption,
   type JsonObject,
   type JsonValue,
-  ScalarType,
 } from '@bufbuild/protobuf';
-import { field as fieldRules, Ignore } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
 import { Code, type ConnectError } from '@connectrpc/connect';
 import { errorFromJson } from '@connectrpc/connect/protocol-connect';
 import { AvailabilityService } from '@weft/gen/weft/inventory/v1/availability_service_pb.js';
 import { CountService } from '@weft/gen/weft/inventory/v1/count_service_pb.js';
+import { ItemSchema } from '@weft/gen/weft/inventory/v1/item_pb.js';
 import { ItemService } from '@weft/gen/weft/inventory/v1/item_service_pb.js';
 import { LocationService } from '@weft/gen/weft/inventory/v1/location_service_pb.js';
 import { ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
@@ -33,6 +30,7 @@ import type { Reason } from '@weft/runtime/errors/catalogue';
 import { fieldViolationsOf, reasonOf } from '@weft/runtime/errors/fail';
 import { check } from '@weft/runtime/server/validate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { breachesOf, KNOWN, textsIn, UNKNOWN, UUID, unreadable, wholeOf } from './broken-requests.ts';
 import { addItem, addLocation, addStock, NEVER_MS, startInventory, type TestInventory } from './harness.ts';
 
 const SERVICES: readonly DescService[] = [
@@ -112,238 +110,6 @@ function errorOf(json: JsonValue): ConnectError {
   return errorFromJson(json, undefined, new Error('no error of the Connect protocol') as ConnectError);
 }
 
-/** What requests name: things that are there, or that are not. */
-type Names = { readonly sku: string; readonly locationId: string };
-const KNOWN: Names = { sku: 'A', locationId: 'a' };
-const UNKNOWN: Names = { sku: 'NO-SUCH', locationId: 'no-such' };
-const UUID = '019a0000-0000-7000-8000-000000000000';
-
-/** A message in which every field is right. */
-function wholeOf(message: DescMessage, names = KNOWN): JsonObject {
-  const fields = message.fields.filter((field) => rulesOf(field).ignore !== Ignore.ALWAYS && isSent(field));
-  return Object.fromEntries(fields.map((field) => [field.jsonName, rightValueOf(field, names)]));
-}
-
-/** Tokens have tests of their own; times are absent for now. */
-function isSent({ name, message }: DescField): boolean {
-  return !name.endsWith('_token') && message?.typeName !== 'google.protobuf.Timestamp';
-}
-
-function rulesOf(field: DescField) {
-  return getOption(field, fieldRules);
-}
-
-type StringRules = { readonly pattern: string; readonly minLen: bigint; readonly maxLen: bigint };
-const LENGTHS = { minLen: 0n, maxLen: 1_000_000n };
-
-function rightValueOf(field: DescField, names: Names): JsonValue {
-  const { type } = rulesOf(field);
-  if (field.fieldKind === 'list') {
-    const items = type.case === 'repeated' ? type.value.items?.type : undefined;
-    return [
-      field.listKind === 'message'
-        ? wholeOf(field.message, names)
-        : rightTextOf(field, items?.case === 'string' ? items.value : undefined, names),
-    ];
-  }
-  switch (field.fieldKind) {
-    case 'message':
-      return WELL_KNOWN[field.message.typeName] ?? wholeOf(field.message, names);
-    case 'enum': {
-      const notIn = type.case === 'enum' ? type.value.notIn : [];
-      return field.enum.values.map(({ number }) => number).findLast((number) => !notIn.includes(number)) ?? 0;
-    }
-    case 'scalar':
-      break;
-    case 'map':
-      throw new Error(`${field.name}: no request has had maps until now`);
-  }
-  switch (type.case) {
-    case 'int32':
-    case 'int64':
-      return `${type.value.greaterThan.value ?? 0}`;
-    case 'string':
-      return type.value.wellKnown.case === 'uuid' ? UUID : rightTextOf(field, type.value, names);
-    default:
-      return field.scalar === ScalarType.BOOL ? false : '';
-  }
-}
-
-const WELL_KNOWN: Readonly<Record<string, JsonValue>> = {
-  'google.protobuf.Duration': '60s',
-  'google.protobuf.FieldMask': 'name',
-};
-
-function rightTextOf({ name }: DescField, rules: StringRules | undefined, { sku, locationId }: Names): string {
-  const { pattern, minLen, maxLen } = rules ?? { pattern: '', ...LENGTHS };
-  const candidates = name === 'time_zone' ? ['Europe/Berlin'] : [sku, locationId, 'DE', 'standard', 'kitchen', ''];
-  const right = candidates.find(
-    (text) =>
-      new RegExp(pattern, 'u').test(text) && text.length >= minLen && (maxLen === 0n || text.length <= Number(maxLen)),
-  );
-  if (right === undefined) {
-    throw new Error(`${name}: nothing known matches ${pattern}`);
-  }
-  return right;
-}
-
-/** A request that is wrong in one field, and how the answer must name that. */
-type Breach = { readonly request: JsonObject; readonly path: string };
-
-/** Every breach of a message's rules, each alone in a message that is right otherwise. */
-function breachesOf(message: DescMessage): Breach[] {
-  return changesOf(message, (field) => brokenRulesOf(field));
-}
-
-/** Whole messages in which one field, at any depth, has another value; `undefined` for none at all. */
-function changesOf(message: DescMessage, values: (field: DescField) => [JsonValue | undefined, string][]): Breach[] {
-  const whole = wholeOf(message);
-  return message.fields
-    .filter((field) => rulesOf(field).ignore !== Ignore.ALWAYS)
-    .flatMap((field) => {
-      const changed = values(field).map(([value, suffix]) => ({ value, path: `${field.name}${suffix}` }));
-      const list = field.fieldKind === 'list';
-      const inner =
-        field.message === undefined || field.message.typeName.startsWith('google.')
-          ? []
-          : changesOf(field.message, values).map(({ request, path }) => ({
-              value: list ? [request] : request,
-              path: `${field.name}${list ? '[0]' : ''}.${path}`,
-            }));
-      return [...changed, ...inner].map(({ value, path }) => ({
-        request: { ...without(whole, field.jsonName), ...(value === undefined ? {} : { [field.jsonName]: value }) },
-        path,
-      }));
-    });
-}
-
-function without(object: JsonObject, name: string): JsonObject {
-  return Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
-}
-
-function brokenRulesOf(field: DescField): [JsonValue | undefined, string][] {
-  const { type, required } = rulesOf(field);
-  const broken: [JsonValue | undefined, string][] = required ? [[undefined, '']] : [];
-  switch (type.case) {
-    case 'string':
-      if (type.value.wellKnown.case === 'uuid') {
-        const notUuids = ['', 'not-a-uuid', UUID.slice(1), `{${UUID}}`, `${UUID}\n`];
-        broken.push([undefined, ''], ...notUuids.map((text): [string, string] => [text, '']));
-      }
-      broken.push(...brokenTextsOf(type.value).map((text): [string, string] => [text, '']));
-      break;
-    case 'int32':
-    case 'int64': {
-      const { greaterThan, lessThan, notIn } = type.value;
-      broken.push([`${BigInt(greaterThan.value ?? 0) - 1n}`, ''], [`${BigInt(lessThan.value ?? 0) + 1n}`, '']);
-      broken.push(...[...notIn].map((value): [string, string] => [`${value}`, '']));
-      // Not there is 0; a field that can tell the two apart says by itself what it means.
-      if (BigInt(greaterThan.value ?? 0) > 0n) {
-        broken.push([undefined, '']);
-      }
-      break;
-    }
-    case 'enum':
-      broken.push([9_999, ''], [-1, ''], ...type.value.notIn.map((value): [number, string] => [value, '']));
-      break;
-    case 'duration':
-      broken.push(['0s', ''], ['-60s', ''], ['604800.000000001s', ''], ['0.999999999s', '']);
-      break;
-    case 'repeated':
-      broken.push(...brokenListsOf(field, type.value));
-      break;
-    default:
-  }
-  return broken;
-}
-
-function brokenTextsOf({ pattern, minLen, maxLen }: StringRules): string[] {
-  const matches = new RegExp(pattern, 'u');
-  const strange = [
-    '',
-    '\u0000',
-    '\u0007!',
-    ' A',
-    'A\n',
-    'ä',
-    '\u{1f4a9}',
-    "'; DROP TABLE items; --",
-    'a'.repeat(5_000),
-    'A'.repeat(5_000),
-  ];
-  return strange.filter(
-    (text) =>
-      (pattern !== '' && !matches.test(text)) ||
-      [...text].length < minLen ||
-      (maxLen > 0n && [...text].length > maxLen),
-  );
-}
-
-type RepeatedRules = Extract<ReturnType<typeof rulesOf>['type'], { case: 'repeated' }>['value'];
-
-function brokenListsOf(
-  field: DescField,
-  { minItems, maxItems, unique, items }: RepeatedRules,
-): [JsonValue | undefined, string][] {
-  const one = (rightValueOf(field, KNOWN) as JsonValue[])[0] ?? null;
-  const broken: [JsonValue | undefined, string][] = [];
-  if (minItems > 0n) {
-    broken.push([[], ''], [undefined, '']);
-  }
-  if (maxItems > 0n) {
-    // Different ones where they must be; countries are of two letters.
-    const letters = (index: number) =>
-      String.fromCharCode(65 + (Math.floor(index / 26) % 26), 65 + (index % 26)) + (index < 676 ? '' : `${index}`);
-    const many = Array.from({ length: Number(maxItems) + 1 }, (_, index) => (unique ? letters(index) : one));
-    broken.push([many, '']);
-  }
-  if (unique) {
-    broken.push([[one, one], '']);
-  }
-  if (items?.type.case === 'string') {
-    broken.push(...brokenTextsOf(items.type.value).map((text): [JsonValue, string] => [[text], '[0]']));
-  }
-  return broken;
-}
-
-/** Values that no field of this kind can have in JSON. */
-function unreadableOf(field: DescField): [JsonValue, string][] {
-  const values: JsonValue[] = (() => {
-    if (field.fieldKind === 'list') {
-      return ['A', { 0: 'A' }, 7];
-    }
-    if (field.fieldKind === 'message') {
-      return UNREADABLE[field.message.typeName] ?? ['A', [], 7];
-    }
-    if (field.fieldKind === 'enum') {
-      return [1.5, 9_223_372_036_854_775_808, {}, []];
-    }
-    switch (field.fieldKind === 'scalar' ? field.scalar : undefined) {
-      case ScalarType.INT64:
-        return ['9223372036854775808', '-9223372036854775809', '1e40', 'NaN', '1.5', 'A', 1.5, 1e40, true, {}, []];
-      case ScalarType.INT32:
-        return ['2147483648', '-2147483649', 2_147_483_648, 'NaN', 1.5, true, {}];
-      case ScalarType.BOOL:
-        return ['true', 1, {}];
-      default:
-        return [7, true, {}, ['A']];
-    }
-  })();
-  return values.map((value) => [value, '']);
-}
-
-const UNREADABLE: Readonly<Record<string, JsonValue[]>> = {
-  'google.protobuf.Timestamp': [
-    'yesterday',
-    '2026-13-01T00:00:00Z',
-    '10000-01-01T00:00:00Z',
-    '0000-01-01T00:00:00Z',
-    7,
-  ],
-  'google.protobuf.Duration': ['a minute', '60', '315576000001s', 7],
-  'google.protobuf.FieldMask': [7, 'snake_case'],
-};
-
 /** One line for each table, which is another once anything in the table is. */
 async function checksums(): Promise<string[]> {
   const { rows } = await inventory.pool.query<{ name: string }>(
@@ -384,6 +150,7 @@ describe.each(RPCS)('%s', (_rpc, method) => {
 
   test('names each rule that is broken, and changes nothing', async () => {
     const breaches = breachesOf(input);
+    expect(breaches).not.toEqual([]);
     const errors = await refused(
       method,
       breaches.map(({ request }) => JSON.stringify(request)),
@@ -397,7 +164,7 @@ describe.each(RPCS)('%s', (_rpc, method) => {
   });
 
   test('refuses what cannot be read, integers past their range among it, and changes nothing', async () => {
-    const requests = changesOf(input, unreadableOf).map(({ request }) => JSON.stringify(request));
+    const requests = unreadable(input).map((request) => JSON.stringify(request));
     const errors = await refused(method, [...requests, '', '[]', 'null', '"A"', '{"', '{"sku": }']);
     for (const [index, error] of errors.entries()) {
       expect([error.code, reasonOf(error)], requests[index]).toEqual([Code.InvalidArgument, 'MALFORMED_REQUEST']);
@@ -405,19 +172,132 @@ describe.each(RPCS)('%s', (_rpc, method) => {
   });
 });
 
-/** What becomes of requests that name what is not there; undefined where that is no error. */
-const OUTCOMES: Readonly<Record<string, Reason | undefined>> = {
-  'AvailabilityService/BatchGetAvailability': undefined,
+/** Requests that would be refused for something else before what they name is looked for, or that name nothing by themselves. */
+const NAMING: Readonly<Record<string, JsonObject>> = {
+  createItem: { item: { ...wholeOf(ItemSchema, UNKNOWN), sku: 'NEW', outOfStockPolicy: 1 } },
+  updateItem: { item: { sku: UNKNOWN.sku } },
+  updateLocation: { location: { locationId: UNKNOWN.locationId } },
+  moveStock: { fromState: 1, toState: 2 },
+  createTransfer: { destinationLocationId: 'nor-such' },
 };
 
-describe('what is not there', () => {
-  test.each(RPCS.filter(([, { methodKind }]) => methodKind === 'unary'))('is told by %s', async (rpc, method) => {
-    const before = await checksums();
-    const request = wholeOf(method.input, UNKNOWN);
-    const { error } = await send(method, JSON.stringify(request));
-    // A field that nobody knows is of a newer client and changes nothing.
-    const again = await send(method, JSON.stringify({ ...request, noSuchField: { of: ['any', 1] } }));
-    console.log(rpc, error === undefined ? 'undefined' : reasonOf(error), again.error === undefined ? 'undefined' : reasonOf(again.error));
-    void before;
-  });
+/** What those are told who name what is not there. The others list what there is, or say of each item whether it is known. */
+const TOLD: Readonly<Record<string, Reason>> = {
+  getItem: 'ITEM_NOT_FOUND',
+  batchGetItems: 'ITEM_NOT_FOUND',
+  createItem: 'KIT_INVALID',
+  updateItem: 'ITEM_NOT_FOUND',
+  deleteItem: 'ITEM_NOT_FOUND',
+  undeleteItem: 'ITEM_NOT_FOUND',
+  getLocation: 'LOCATION_NOT_FOUND',
+  updateLocation: 'LOCATION_NOT_FOUND',
+  deleteLocation: 'LOCATION_NOT_FOUND',
+  batchGetStockLevels: 'ITEM_NOT_FOUND',
+  adjustStock: 'ITEM_NOT_FOUND',
+  setStock: 'ITEM_NOT_FOUND',
+  moveStock: 'ITEM_NOT_FOUND',
+  getStockImport: 'IMPORT_NOT_FOUND',
+  planSourcing: 'ITEM_NOT_FOUND',
+  createReservation: 'ITEM_NOT_FOUND',
+  getReservation: 'RESERVATION_NOT_FOUND',
+  extendReservation: 'RESERVATION_NOT_FOUND',
+  confirmReservation: 'RESERVATION_NOT_FOUND',
+  releaseReservation: 'RESERVATION_NOT_FOUND',
+  commitReservation: 'RESERVATION_NOT_FOUND',
+  createTransfer: 'ITEM_NOT_FOUND',
+  shipTransfer: 'TRANSFER_NOT_FOUND',
+  receiveTransfer: 'TRANSFER_NOT_FOUND',
+  cancelTransfer: 'TRANSFER_NOT_FOUND',
+  getTransfer: 'TRANSFER_NOT_FOUND',
+  createCount: 'ITEM_NOT_FOUND',
+  submitCount: 'COUNT_NOT_FOUND',
+  approveCount: 'COUNT_NOT_FOUND',
+  getCount: 'COUNT_NOT_FOUND',
+};
+
+/** Nothing that CreateLocation names must be there. */
+const UNARY = RPCS.filter(([, { methodKind, localName }]) => methodKind === 'unary' && localName !== 'createLocation');
+test.each(UNARY)('%s tells what is not there, and changes nothing', async (_rpc, method) => {
+  const before = await checksums();
+  const request = { ...wholeOf(method.input, UNKNOWN), ...NAMING[method.localName] };
+  const { error } = await send(method, JSON.stringify(request));
+  expect(error && reasonOf(error)).toBe(TOLD[method.localName]);
+  // What nobody knows was said by a newer client, and is passed over.
+  const newer = await send(method, JSON.stringify({ ...request, noSuchField: { of: ['any', 1] } }));
+  expect(newer.error && reasonOf(newer.error)).toBe(TOLD[method.localName]);
+  expect(await checksums()).toEqual(before);
+});
+
+test.each(RPCS)('%s fails by no text, whatever is in it', async (_rpc, method) => {
+  const texts = ['\u0000', '\ud800', '\uffff', '\u202e', '%00%s', '{}'];
+  const requests = textsIn(method.input, texts).map((request) =>
+    // Each for the first time, or the body would not be looked at.
+    JSON.stringify(request.requestId === UUID ? { ...request, requestId: randomUUID() } : request),
+  );
+  const answers = await Promise.all(requests.map((request) => send(method, request)));
+  for (const [index, { error }] of answers.entries()) {
+    expect([Code.Internal, Code.Unknown], `${requests[index]}: ${error}`).not.toContain(error?.code);
+  }
+});
+
+const LISTS = RPCS.flatMap(([rpc, { input }]) => ('pageToken' in input.field ? [[rpc, input] as const] : []));
+
+test.each(LISTS)('%s takes no page token but its own, of the same query', async (rpc, input) => {
+  const method = RPCS.find(([name]) => name === rpc)?.[1] ?? expect.fail();
+  const query = wholeOf(input);
+  const sealed = (schema: DescMessage, json: JsonObject, cursor: string) =>
+    sealPageToken(schema, fromJson(schema, json) as Parameters<typeof sealPageToken>[1], cursor);
+  const cursors = ['x', 'null', '{}', '[]', '[1]', '["\\u0000"]', '["A","a","A","a"]', `["${UUID}","${UUID}"]`];
+  const foreign = LISTS.filter(([, schema]) => schema !== input).map(([, schema]) => schema);
+  const otherwise = Object.keys(query).length > 1 ? [sealed(input, {}, JSON.stringify([UUID]))] : [];
+  const tokens = [
+    'nonsense',
+    '====',
+    Buffer.alloc(40).toString('base64url'),
+    ...cursors.map((cursor) => sealed(input, query, cursor)),
+    ...foreign.map((schema) => sealed(schema, wholeOf(schema), JSON.stringify([UUID]))),
+    ...otherwise,
+  ];
+  const errors = await refused(
+    method,
+    tokens.map((pageToken) => JSON.stringify({ ...query, pageToken })),
+  );
+  expect(errors.map(reasonOf)).toEqual(errors.map(() => 'PAGE_TOKEN_INVALID'));
+});
+
+const WATCHES = RPCS.filter(([, { input }]) => 'resumeToken' in input.field);
+
+/** The token of a stream's first message. */
+async function resumeTokenOf(method: DescMethod): Promise<string> {
+  const { message } = await send(method, JSON.stringify(wholeOf(method.input)));
+  return `${message?.resumeToken}`;
+}
+
+test.each(WATCHES)('%s takes no resume token but its own, of the same query', async (_rpc, method) => {
+  const query = wholeOf(method.input);
+  const own = await resumeTokenOf(method);
+  expect((await send(method, JSON.stringify({ ...query, resumeToken: own }))).error).toBeUndefined();
+  const others = WATCHES.filter(([, other]) => other !== method);
+  const far = Buffer.from(own, 'base64url');
+  far.fill(0xff, 9, 17);
+  const tokens = [
+    'nonsense',
+    '====',
+    own.slice(0, 20),
+    `${own}AAAA`,
+    far.toString('base64url'),
+    Buffer.alloc(40).toString('base64url'),
+    ...(await Promise.all(others.map(([, other]) => resumeTokenOf(other)))),
+  ];
+  const requests = tokens.map((resumeToken) => ({ ...query, resumeToken }));
+  const otherwise = Object.keys(query).length > 0 ? [{ ...wholeOf(method.input, UNKNOWN), resumeToken: own }] : [];
+  const errors = await refused(
+    method,
+    [...requests, ...otherwise].map((request) => JSON.stringify(request)),
+  );
+  expect(errors.map(reasonOf)).toEqual(errors.map(() => 'RESUME_TOKEN_INVALID'));
+});
+
+test('there are lists and watches', () => {
+  expect([LISTS.length, WATCHES.length]).toEqual([8, 4]);
 });
