@@ -319,3 +319,62 @@ describe('repeated', () => {
     expect(await levelAt(inventory, sku, 'alpha')).toMatchObject({ onHand: 12n });
   });
 });
+
+describe('the largest', () => {
+  const LOTS = ['L1', 'L2', 'L3', 'L4', 'L5'];
+  const thousand = Array.from({ length: 1_000 }, (_, index) => `CC-${`${index}`.padStart(4, '0')}`);
+  beforeAll(async () => {
+    const like = await newItem(inventory, { lotTracked: true });
+    const { rows } = await inventory.pool.query<{ columns: string }>(
+      `SELECT string_agg(quote_ident(column_name), ', ') AS columns FROM information_schema.columns
+       WHERE table_name = 'items' AND column_name NOT IN ('sku', 'etag')`,
+    );
+    const columns = rows[0]?.columns ?? '';
+    await inventory.pool.query(
+      `INSERT INTO items (sku, ${columns}) SELECT n.sku, ${columns} FROM items, unnest($2::text[]) AS n(sku) WHERE items.sku = $1`,
+      [like, thousand],
+    );
+    await inventory.pool.query(
+      `INSERT INTO lots (sku, lot_id, expire_time)
+       SELECT sku, lot_id, '2100-01-01' FROM unnest($1::text[]) AS s(sku), unnest($2::text[]) AS l(lot_id)`,
+      [thousand, [...LOTS, 'L6']],
+    );
+  });
+
+  test('count has 5,000 lines, and is submitted and approved within its deadline', async () => {
+    const countId = await openCount(inventory, thousand);
+    for (const [index, lotId] of LOTS.entries()) {
+      await submit(
+        inventory,
+        countId,
+        thousand.map((sku) => ({ sku, lotId, countedQuantity: BigInt(index + 1) })),
+      );
+    }
+    const [sku = ''] = thousand;
+    const one = [{ sku, lotId: 'L6', countedQuantity: 1n }];
+    expect(await reasonFrom(submit(inventory, countId, one))).toBe('COUNT_LINE_INVALID');
+    await submit(inventory, countId, [{ sku, lotId: 'L5', countedQuantity: 6n }]);
+    const started = performance.now();
+    const { count } = await approve(inventory, countId);
+    console.log(performance.now() - started);
+    expect(count?.lines).toHaveLength(5_000);
+    expect(await levelAt(inventory, sku, 'alpha')).toMatchObject({ onHand: 16n });
+    const { rows } = await inventory.pool.query<{ units: bigint }>(
+      "SELECT sum(on_hand)::bigint AS units FROM stock WHERE sku LIKE 'CC-%'",
+    );
+    expect(rows[0]?.units).toBe(15_001n);
+  });
+
+  test('page is cut so that it can be sent', async () => {
+    await addLocation(inventory, { locationId: 'large' });
+    const ids: string[] = [];
+    for (let i = 0; i < 41; i += 1) {
+      ids.push(await openCount(inventory, thousand, 'large'));
+    }
+    const query = { locationId: 'large', pageSize: 200 };
+    const page = await inventory.counts.listCounts(query);
+    const rest = await inventory.counts.listCounts({ ...query, pageToken: page.nextPageToken });
+    expect([page.counts.length, rest.counts.length, rest.nextPageToken]).toEqual([40, 1, '']);
+    expect([...page.counts, ...rest.counts].map(({ countId }) => countId)).toEqual(ids.toReversed());
+  });
+});

@@ -8,10 +8,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type DescMessage, type DescMethodUnary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import {
+  type DescMessage,
+  type DescMethodClientStreaming,
+  type DescMethodUnary,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import type { Client } from '@connectrpc/connect';
+import { CountService } from '@weft/gen/weft/inventory/v1/count_service_pb.js';
 import { ReservationPolicy, ReservationService } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { StockReason, StockService, StockState } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { TransferService } from '@weft/gen/weft/inventory/v1/transfer_service_pb.js';
 import { policies } from '@weft/gen/weft/policy.ts';
 import { connect } from '@weft/runtime/client/connect';
 import { openPool } from '@weft/runtime/data/pool';
@@ -29,7 +37,9 @@ import { checkInvariants } from './invariants.ts';
 
 const { createReservation, confirmReservation, extendReservation, releaseReservation, commitReservation } =
   ReservationService.method;
-const { adjustStock, setStock, moveStock } = StockService.method;
+const { adjustStock, setStock, moveStock, importStock } = StockService.method;
+const { shipTransfer, receiveTransfer, cancelTransfer } = TransferService.method;
+const { approveCount } = CountService.method;
 
 /** Reasons of a call whose fate is open: who gets one repeats the request. */
 const OPEN = new Set(['UNREACHABLE', 'DEADLINE', 'OVERLOADED', 'SERVER_STOPPING', 'CANCELLED']);
@@ -39,7 +49,7 @@ type Attempt = { readonly name: string; readonly send: () => Promise<Uint8Array>
 
 /** One way to send a request: the bytes of its answer. */
 function attempt<In extends DescMessage, Out extends DescMessage>(
-  method: DescMethodUnary<In, Out>,
+  method: DescMethodUnary<In, Out> | DescMethodClientStreaming<In, Out>,
   send: () => Promise<MessageShape<Out>>,
 ): Attempt {
   return { name: method.name, send: async () => toBinary(method.output, await send()) };
@@ -66,6 +76,24 @@ async function confirmed(clients: Clients, sku: string): Promise<string> {
   const reservationId = await held(clients, sku);
   await clients.reservations.confirmReservation(act(reservationId));
   return reservationId;
+}
+
+/** A transfer of three units of an item that has plenty at both places. */
+async function drafted(clients: Clients, sku: string, from: string, to: string): Promise<string> {
+  await addStock(clients, sku, 'south', 5);
+  const { transfer } = await clients.transfers.createTransfer({
+    requestId: requestId(),
+    sourceLocationId: from,
+    destinationLocationId: to,
+    lines: [{ sku, quantity: 3n }],
+  });
+  return transfer?.transferId ?? '';
+}
+
+async function shipped(clients: Clients, sku: string, from: string, to: string): Promise<string> {
+  const transferId = await drafted(clients, sku, from, to);
+  await clients.transfers.shipTransfer({ requestId: requestId(), transferId });
+  return transferId;
 }
 
 describe('the connection is cut', () => {
@@ -172,6 +200,43 @@ describe('the connection is cut', () => {
         attempt: attempt(moveStock, () => cut.stock.moveStock(request)),
         effect: { onHand: 10n, damaged: 4n },
       };
+    },
+    ShipTransfer: async (sku) => {
+      const request = { requestId: requestId(), transferId: await drafted(direct, sku, 'north', 'south') };
+      return {
+        attempt: attempt(shipTransfer, () => cut.transfers.shipTransfer(request)),
+        effect: { onHand: 7n, incoming: 0n },
+      };
+    },
+    ReceiveTransfer: async (sku) => {
+      const transferId = await shipped(direct, sku, 'south', 'north');
+      const lines = [{ sku, acceptedQuantity: 1n, rejectedQuantity: 1n }];
+      const request = { requestId: requestId(), transferId, lines };
+      return {
+        attempt: attempt(receiveTransfer, () => cut.transfers.receiveTransfer(request)),
+        effect: { onHand: 12n, damaged: 1n, incoming: 1n },
+      };
+    },
+    CancelTransfer: async (sku) => {
+      const request = { requestId: requestId(), transferId: await shipped(direct, sku, 'north', 'south') };
+      return {
+        attempt: attempt(cancelTransfer, () => cut.transfers.cancelTransfer(request)),
+        effect: { onHand: 10n, incoming: 0n },
+      };
+    },
+    ApproveCount: async (sku) => {
+      const { counts } = direct;
+      const { count } = await counts.createCount({ requestId: requestId(), locationId: 'north', skus: [sku] });
+      const request = { requestId: requestId(), countId: count?.countId ?? '' };
+      await counts.submitCount({ ...request, requestId: requestId(), lines: [{ sku, countedQuantity: 8n }] });
+      return { attempt: attempt(approveCount, () => cut.counts.approveCount(request)), effect: { onHand: 8n } };
+    },
+    'ImportStock of a chunk': async (sku) => {
+      const chunk = { requestId: requestId(), firstLine: 1n, rows: [{ sku, locationId: 'north', onHand: 25n }] };
+      const chunks = async function* () {
+        yield chunk;
+      };
+      return { attempt: attempt(importStock, () => cut.stock.importStock(chunks())), effect: { onHand: 25n } };
     },
   };
 
