@@ -341,7 +341,7 @@ describe('the largest', () => {
     );
   });
 
-  test('count has 5,000 lines, and is submitted and approved within its deadline', async () => {
+  test('count has 5,000 lines, and not one more', async () => {
     const countId = await openCount(inventory, thousand);
     for (const [index, lotId] of LOTS.entries()) {
       await submit(
@@ -354,9 +354,7 @@ describe('the largest', () => {
     const one = [{ sku, lotId: 'L6', countedQuantity: 1n }];
     expect(await reasonFrom(submit(inventory, countId, one))).toBe('COUNT_LINE_INVALID');
     await submit(inventory, countId, [{ sku, lotId: 'L5', countedQuantity: 6n }]);
-    const started = performance.now();
     const { count } = await approve(inventory, countId);
-    console.log(performance.now() - started);
     expect(count?.lines).toHaveLength(5_000);
     expect(await levelAt(inventory, sku, 'alpha')).toMatchObject({ onHand: 16n });
     const { rows } = await inventory.pool.query<{ units: bigint }>(

@@ -56,6 +56,15 @@ const operation = fc.oneof(
     strategy: fc.constantFrom(SourcingStrategy.PRIORITY, SourcingStrategy.FEWEST_SPLITS),
   }),
   fc.record({
+    kind: fc.constant('transfer' as const),
+    sku,
+    between: fc.constantFrom(['north', 'south'] as const, ['south', 'north'] as const),
+    quantity: fc.bigInt(1n, 5n),
+    accepted: fc.bigInt(0n, 5n),
+    rejected: fc.bigInt(0n, 2n),
+  }),
+  fc.record({ kind: fc.constant('count' as const), sku, place, counted: fc.bigInt(0n, 20n) }),
+  fc.record({
     kind: fc.constantFrom(
       'confirm' as const,
       'release' as const,
@@ -68,12 +77,21 @@ const operation = fc.oneof(
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
-/** Refusals that random callers earn; anything else is a fault. */
-/** DEADLINE: a busy machine. Whether such a call had its effect or not, the sums must hold. */
-const EXPECTED = new Set(['INSUFFICIENT_STOCK', 'RESERVATION_EXPIRED', 'RESERVATION_STATE', 'DEADLINE']);
+/**
+ * Refusals that random callers earn; anything else is a fault. DEADLINE: a busy machine. Whether such a call had its effect or not, the sums
+ * must hold.
+ */
+const EXPECTED = new Set([
+  'INSUFFICIENT_STOCK',
+  'RESERVATION_EXPIRED',
+  'RESERVATION_STATE',
+  'TRANSFER_EXCEEDED',
+  'TRANSFER_LINES_INVALID',
+  'DEADLINE',
+]);
 
 async function perform(operation: Operation, made: string[]): Promise<void> {
-  const { stock, reservations, pool } = inventory;
+  const { stock, reservations, transfers, counts, pool } = inventory;
   const target = () => 'target' in operation && made[operation.target % made.length];
   switch (operation.kind) {
     case 'adjust':
@@ -98,6 +116,32 @@ async function perform(operation: Operation, made: string[]): Promise<void> {
       const request = { requestId: requestId(), lines, policy, strategy, ttl: { seconds: 60n } };
       const { reservation } = await reservations.createReservation(request);
       made.push(reservation?.reservationId ?? '');
+      return;
+    }
+    case 'transfer': {
+      const { sku, between, quantity, accepted, rejected } = operation;
+      const [sourceLocationId, destinationLocationId] = between;
+      const { transfer } = await transfers.createTransfer({
+        requestId: requestId(),
+        sourceLocationId,
+        destinationLocationId,
+        lines: [{ sku, quantity }],
+      });
+      const act = () => ({ requestId: requestId(), transferId: transfer?.transferId ?? '' });
+      await transfers.shipTransfer(act());
+      const lines = [{ sku, acceptedQuantity: accepted, rejectedQuantity: rejected }];
+      await transfers.receiveTransfer({ ...act(), lines });
+      if (accepted + rejected < quantity) {
+        await transfers.cancelTransfer(act());
+      }
+      return;
+    }
+    case 'count': {
+      const { sku, place: locationId, counted } = operation;
+      const { count } = await counts.createCount({ requestId: requestId(), locationId, skus: [sku] });
+      const act = () => ({ requestId: requestId(), countId: count?.countId ?? '' });
+      await counts.submitCount({ ...act(), lines: [{ sku, countedQuantity: counted }] });
+      await counts.approveCount(act());
       return;
     }
   }
@@ -161,10 +205,12 @@ test('whatever parallel callers do, the counters are the sums of what they count
     'adjust',
     'commit',
     'confirm',
+    'count',
     'expire',
     'extend',
     'import',
     'release',
     'reserve',
+    'transfer',
   ]);
 }, 60_000);

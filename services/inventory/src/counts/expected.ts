@@ -36,9 +36,9 @@ export async function reckon(tx: Sql, countId: string, skus: readonly string[]):
   const { rows } = await tx.query<{ sku: string; lot_id: string; difference: bigint }>({
     name: 'count_reckon',
     text: `
-      WITH reckoned AS (
-        UPDATE count_lines l
-        SET expected_quantity = greatest(0, CASE WHEN l.lot_id = '' THEN s.on_hand ELSE (
+      WITH reckoned AS MATERIALIZED (
+        SELECT l.sku, l.lot_id, l.counted_quantity, l.expected_quantity AS before,
+          greatest(0, CASE WHEN l.lot_id = '' THEN s.on_hand ELSE (
             SELECT coalesce(sum(x.on_hand), 0)::bigint FROM lot_stock x
             WHERE x.sku = l.sku AND x.location_id = c.location_id AND x.lot_id = l.lot_id) END
           - (
@@ -46,12 +46,15 @@ export async function reckon(tx: Sql, countId: string, skus: readonly string[]):
             WHERE e.sku = l.sku AND e.location_id = c.location_id AND e.create_time > l.count_time
               AND (l.lot_id = '' OR e.lot_id = l.lot_id)
               AND e.ledger_entry_id >= rpad(lpad(to_hex(
-                (extract(epoch FROM l.count_time) * 1000)::bigint - 60000), 12, '0'), 32, '0')::uuid))
-        FROM counts c JOIN stock s ON s.location_id = c.location_id
-        WHERE c.count_id = l.count_id AND s.sku = l.sku AND l.count_id = $1 AND l.sku = ANY($2::text[])
-        RETURNING l.sku, l.lot_id, l.counted_quantity - l.expected_quantity AS difference
+                (extract(epoch FROM l.count_time) * 1000)::bigint - 60000), 12, '0'), 32, '0')::uuid)) AS expected
+        FROM count_lines l JOIN counts c ON c.count_id = l.count_id JOIN stock s ON s.sku = l.sku AND s.location_id = c.location_id
+        WHERE l.count_id = $1 AND l.sku = ANY($2::text[])
+      ), changed AS (
+        UPDATE count_lines l SET expected_quantity = r.expected
+        FROM reckoned r
+        WHERE r.expected <> r.before AND l.count_id = $1 AND l.sku = r.sku AND l.lot_id = r.lot_id
       )
-      SELECT * FROM reckoned ORDER BY sku, lot_id`,
+      SELECT sku, lot_id, counted_quantity - expected AS difference FROM reckoned ORDER BY sku, lot_id`,
     values: [countId, skus],
   });
   return rows.map((row) => ({ sku: row.sku, lotId: row.lot_id, difference: row.difference }));
