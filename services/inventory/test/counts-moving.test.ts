@@ -220,6 +220,39 @@ describe('whatever moves', () => {
   }, 60_000);
 });
 
+test('many counters, approvers and sellers at once, in opposite orders, wait for one another and are answered', async () => {
+  const skus = await Promise.all(Array.from({ length: 6 }, () => newItem(inventory)));
+  await Promise.all(skus.map((sku) => addStock(inventory, sku, 'alpha', 1_000)));
+  const ids = await Promise.all(Array.from({ length: 4 }, () => openCount(inventory, skus)));
+  const lines = skus.map((sku) => ({ sku, countedQuantity: 1_000n }));
+  const reserveAndRelease = async (order: readonly string[]) => {
+    const { reservation } = await inventory.reservations.createReservation({
+      requestId: requestId(),
+      lines: order.map((sku) => ({ sku, quantity: 1n })),
+      ttl: { seconds: 600n },
+    });
+    const { reservationId = '' } = reservation ?? {};
+    await inventory.reservations.releaseReservation({ requestId: requestId(), reservationId });
+  };
+  const outcomes = await Promise.all(
+    Array.from({ length: 12 }, (_, round) => {
+      const backwards = round % 2 === 1;
+      const order = backwards ? skus.toReversed() : skus;
+      return [
+        ...ids.map((countId) => reasonFrom(submit(inventory, countId, backwards ? lines.toReversed() : lines))),
+        ...(round % 3 === 2 ? ids.map((countId) => reasonFrom(approve(inventory, countId))) : []),
+        ...order.map((sku) => reasonFrom(addStock(inventory, sku, 'alpha', backwards ? -3 : 5))),
+        reasonFrom(reserveAndRelease(order)),
+      ];
+    }).flat(),
+  );
+  expect(new Set(outcomes).difference(new Set([undefined, 'COUNT_STATE']))).toEqual(new Set());
+  for (const countId of ids) {
+    await reasonFrom(approve(inventory, countId));
+    expect((await inventory.counts.getCount({ countId })).count?.state).toBe(CountState.APPROVED);
+  }
+});
+
 describe('what is promised', () => {
   /** Promises units of an item to somebody. */
   const reserve = (sku: string, quantity: bigint) =>
