@@ -321,7 +321,7 @@ describe('repeated', () => {
 });
 
 describe('the largest', () => {
-  const LOTS = ['L1', 'L2', 'L3', 'L4', 'L5'];
+  const LOTS = ['L1', 'L2'];
   const thousand = Array.from({ length: 1_000 }, (_, index) => `CC-${`${index}`.padStart(4, '0')}`);
   beforeAll(async () => {
     const like = await newItem(inventory, { lotTracked: true });
@@ -337,11 +337,11 @@ describe('the largest', () => {
     await inventory.pool.query(
       `INSERT INTO lots (sku, lot_id, expire_time)
        SELECT sku, lot_id, '2100-01-01' FROM unnest($1::text[]) AS s(sku), unnest($2::text[]) AS l(lot_id)`,
-      [thousand, [...LOTS, 'L6']],
+      [thousand, [...LOTS, 'L3']],
     );
   });
 
-  test('count has 5,000 lines, and not one more', async () => {
+  test('count has 2,000 lines, and not one more', async () => {
     const countId = await openCount(inventory, thousand);
     for (const [index, lotId] of LOTS.entries()) {
       await submit(
@@ -351,16 +351,16 @@ describe('the largest', () => {
       );
     }
     const [sku = ''] = thousand;
-    const one = [{ sku, lotId: 'L6', countedQuantity: 1n }];
+    const one = [{ sku, lotId: 'L3', countedQuantity: 1n }];
     expect(await reasonFrom(submit(inventory, countId, one))).toBe('COUNT_LINE_INVALID');
-    await submit(inventory, countId, [{ sku, lotId: 'L5', countedQuantity: 6n }]);
+    await submit(inventory, countId, [{ sku, lotId: 'L2', countedQuantity: 6n }]);
     const { count } = await approve(inventory, countId);
-    expect(count?.lines).toHaveLength(5_000);
-    expect(await levelAt(inventory, sku, 'alpha')).toMatchObject({ onHand: 16n });
+    expect(count?.lines).toHaveLength(2_000);
+    expect(await levelAt(inventory, sku, 'alpha')).toMatchObject({ onHand: 7n });
     const { rows } = await inventory.pool.query<{ units: bigint }>(
       "SELECT sum(on_hand)::bigint AS units FROM stock WHERE sku LIKE 'CC-%'",
     );
-    expect(rows[0]?.units).toBe(15_001n);
+    expect(rows[0]?.units).toBe(3_004n);
   });
 
   test('page is cut so that it can be sent', async () => {

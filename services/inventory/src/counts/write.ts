@@ -27,7 +27,7 @@ import { COUNT_COLUMNS, type CountRow, countMessage, countNotFound, readCount } 
 import { type Line, reckon } from './expected.ts';
 
 /** Lines of a count, at most, so that it can be sent and approved. */
-const MAX_LINES = 5_000;
+const MAX_LINES = 2_000;
 
 /** @throws ITEM_NOT_FOUND, LOCATION_NOT_FOUND, KIT_HAS_NO_STOCK */
 export async function createCount(tx: Sql, { locationId, skus, reference }: CreateCountRequest): Promise<Count> {

@@ -528,7 +528,7 @@ export declare const CountService: GenService<{
    *
    * - NOT_FOUND (COUNT_NOT_FOUND): no count has this id.
    * - FAILED_PRECONDITION (COUNT_STATE): it is approved.
-   * - INVALID_ARGUMENT (COUNT_LINE_INVALID): a line is about an item that the count is not of, comes twice in the request, or was counted before the count was opened or in the future; or the count would have more than 5,000 lines.
+   * - INVALID_ARGUMENT (COUNT_LINE_INVALID): a line is about an item that the count is not of, comes twice in the request, or was counted before the count was opened or in the future; or the count would have more than 2,000 lines.
    * - FAILED_PRECONDITION (KIT_HAS_NO_STOCK): an item has become a kit.
    * - INVALID_ARGUMENT (LOT_REQUIRED): an item is kept by lot and its line names none.
    * - INVALID_ARGUMENT (LOT_UNEXPECTED): a line names a lot and its item is not kept by lot.
