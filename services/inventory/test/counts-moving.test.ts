@@ -386,6 +386,8 @@ describe('an item that changed since', () => {
   test('and became a kit is counted no longer: its lines are dropped, the others booked', async () => {
     const [kit, component, other] = [await newItem(inventory), await newItem(inventory), await newItem(inventory)];
     const countId = await openCount(inventory, [kit, other]);
+    const ofKit = await openCount(inventory, [kit]);
+    await submit(inventory, ofKit, [{ sku: kit, countedQuantity: 4n }]);
     await submit(inventory, countId, [
       { sku: kit, countedQuantity: 4n },
       { sku: other, countedQuantity: 2n },
@@ -397,6 +399,7 @@ describe('an item that changed since', () => {
     });
     expect(await reasonFrom(submit(inventory, countId, [{ sku: kit, countedQuantity: 1n }]))).toBe('KIT_HAS_NO_STOCK');
     expect(shown((await approve(inventory, countId)).count?.lines)).toEqual([[other, 0n, 2n, 2n]]);
+    expect((await approve(inventory, ofKit)).count).toMatchObject({ state: CountState.APPROVED, lines: [] });
     const { rows } = await inventory.pool.query('SELECT FROM stock WHERE sku = $1', [kit]);
     expect(rows).toHaveLength(0);
     expect(await levelAt(inventory, other, 'alpha')).toMatchObject({ onHand: 2n });

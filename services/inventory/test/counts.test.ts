@@ -134,6 +134,21 @@ describe('a count', () => {
   });
 });
 
+test('what lies at a location that is out of use is counted too', async () => {
+  const sku = await newItem(inventory);
+  await addLocation(inventory, { locationId: 'closed' });
+  await addStock(inventory, sku, 'closed', 5);
+  await inventory.locations.updateLocation({
+    requestId: requestId(),
+    location: { locationId: 'closed', deactivated: true },
+    updateMask: { paths: ['deactivated'] },
+  });
+  const countId = await openCount(inventory, [sku], 'closed');
+  await submit(inventory, countId, [{ sku, countedQuantity: 3n }]);
+  await approve(inventory, countId);
+  expect(await levelAt(inventory, sku, 'closed')).toMatchObject({ onHand: 3n });
+});
+
 describe('lots', () => {
   test('are counted lot by lot; what nobody counted stays', async () => {
     const sku = await newItem(inventory, { lotTracked: true });

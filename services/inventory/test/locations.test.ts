@@ -180,7 +180,6 @@ describe('delete', () => {
   });
 
   test('not while units are reserved or on the way, or a transfer or a count is open; it says what', async () => {
-    const { pool } = inventory;
     await addLocation(inventory, { locationId: 'busy-1' });
     await addLocation(inventory, { locationId: 'busy-2' });
     const held = async (locationId: string) => {
@@ -202,19 +201,35 @@ describe('delete', () => {
     await incoming(4n);
     expect(await held('busy-1')).toEqual({ incoming: '4' });
     await incoming(-4n);
-    for (const state of [1, 2, 3, 4, 5]) {
-      await pool.query(
-        'INSERT INTO transfers (state, source_location_id, destination_location_id, reference) VALUES ($1, $2, $3, $4)',
-        [state, 'busy-1', 'busy-2', ''],
-      );
-    }
-    expect([await held('busy-1'), await held('busy-2')]).toEqual([{ open_transfers: '3' }, { open_transfers: '3' }]);
-    await pool.query('UPDATE transfers SET state = 5 WHERE state <= 3');
-    for (const state of [1, 2, 3]) {
-      await pool.query('INSERT INTO counts (state, location_id, reference) VALUES ($1, $2, $3)', [state, 'busy-1', '']);
-    }
-    expect(await held('busy-1')).toEqual({ open_counts: '2' });
-    await pool.query('UPDATE counts SET state = 3');
+    await addStock(inventory, 'D-1', 'busy-1', 3);
+    const { transfer } = await inventory.transfers.createTransfer({
+      requestId: requestId(),
+      sourceLocationId: 'busy-1',
+      destinationLocationId: 'busy-2',
+      lines: [{ sku: 'D-1', quantity: 3n }],
+    });
+    const moving = () => ({ requestId: requestId(), transferId: transfer?.transferId ?? '' });
+    expect(await held('busy-2')).toEqual({ open_transfers: '1' });
+    await inventory.transfers.shipTransfer(moving());
+    expect([await held('busy-1'), await held('busy-2')]).toEqual([
+      { open_transfers: '1' },
+      { incoming: '3', open_transfers: '1' },
+    ]);
+    await inventory.transfers.receiveTransfer({ ...moving(), lines: [{ sku: 'D-1', acceptedQuantity: 1n }] });
+    await addStock(inventory, 'D-1', 'busy-2', -1);
+    expect(await held('busy-2')).toEqual({ incoming: '2', open_transfers: '1' });
+    await inventory.transfers.cancelTransfer(moving());
+    await addStock(inventory, 'D-1', 'busy-1', -2);
+    const { count } = await inventory.counts.createCount({
+      requestId: requestId(),
+      locationId: 'busy-1',
+      skus: ['D-1'],
+    });
+    const counting = () => ({ requestId: requestId(), countId: count?.countId ?? '' });
+    expect(await held('busy-1')).toEqual({ open_counts: '1' });
+    await inventory.counts.submitCount({ ...counting(), lines: [{ sku: 'D-1', countedQuantity: 0n }] });
+    expect(await held('busy-1')).toEqual({ open_counts: '1' });
+    await inventory.counts.approveCount(counting());
     await remove('busy-1');
     await remove('busy-2');
   });
