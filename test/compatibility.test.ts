@@ -209,7 +209,10 @@ async function call(
   const client: Record<string, (request: unknown) => unknown> =
     protocol === 'gRPC'
       ? connect(service, { egress: address })
-      : createClient(service, createConnectTransport({ baseUrl: `http://${address}`, httpVersion: '2' }));
+      : createClient(
+          service,
+          createConnectTransport({ baseUrl: `http://${address}`, httpVersion: '2', useBinaryFormat: false }),
+        );
   const isStream = method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming';
   const requests = async function* () {
     yield request;
