@@ -52,6 +52,9 @@ function queryHash<Desc extends DescMessage>(schema: Desc, request: PageRequest<
 
 const DEFAULT_PAGE_SIZE = 50;
 
+/** Comes after every UUID: where a list that shows the newest first begins. */
+export const AFTER_EVERY_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
 /** What a part of a cursor must look like; a token can be forged, and the database takes no nonsense. */
 export const CURSOR = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,

@@ -10,6 +10,7 @@ import {
   CountState,
   type ListCountsRequest,
 } from '@weft/gen/weft/inventory/v1/count_service_pb.js';
+import { AFTER_EVERY_UUID } from '@weft/runtime/data/page';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 
@@ -84,8 +85,6 @@ export async function readCount(db: Sql, countId: string): Promise<Count> {
 }
 
 /** Comes after every id. */
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-
 /** Up to `limit` counts without their lines, newest first: ids grow with time. */
 export async function listCounts(
   db: Sql,
@@ -94,7 +93,7 @@ export async function listCounts(
   limit: number,
 ): Promise<CountRow[]> {
   const conditions = ['c.count_id < $1'];
-  const values: unknown[] = [before ?? LAST_ID, limit];
+  const values: unknown[] = [before ?? AFTER_EVERY_UUID, limit];
   if (state !== CountState.UNSPECIFIED) {
     conditions.push(`c.state = $${values.push(state)}`);
   }

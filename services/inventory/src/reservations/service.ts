@@ -15,7 +15,7 @@ import {
 } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { actor, mutate } from '@weft/runtime/data/mutation';
-import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
+import { AFTER_EVERY_UUID, CURSOR, closePage, openPage } from '@weft/runtime/data/page';
 import { currentCall } from '@weft/runtime/server/call';
 import { principal } from '@weft/runtime/server/caller';
 import type { Database } from '../database.ts';
@@ -27,8 +27,6 @@ import { reserver } from './reserve.ts';
 import { readMarketNow } from './supply.ts';
 import { confirm, extend, release } from './transitions.ts';
 import { reservationWatch } from './watch.ts';
-
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 const { method } = ReservationService;
 
@@ -101,7 +99,7 @@ export function reservationService(
 /** Newest first: ids grow with time. */
 function listStatement(state: ReservationState, before: string | undefined, limit: number) {
   const conditions = ['r.reservation_id < $1'];
-  const values: unknown[] = [before ?? LAST_ID, limit];
+  const values: unknown[] = [before ?? AFTER_EVERY_UUID, limit];
   if (state !== ReservationState.UNSPECIFIED) {
     conditions.push(inState(`$${values.push(state)}::smallint`));
   }

@@ -7,6 +7,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type LedgerEntry, LedgerEntrySchema, type StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { AFTER_EVERY_UUID } from '@weft/runtime/data/page';
 import type { Sql } from '@weft/runtime/data/pool';
 
 /** The columns of `ledger_entries`. */
@@ -48,8 +49,6 @@ export function ledgerMessage(row: LedgerRow): LedgerEntry {
 }
 
 /** Comes after every id. */
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-
 /** Entries of an item at a location ($1, $2): by the index that begins with both. */
 const AT_PLACE = `
   SELECT * FROM ledger_entries l
@@ -88,7 +87,7 @@ const ALL = 'SELECT * FROM ledger_entries WHERE ledger_entry_id < $1 ORDER BY le
 export async function listLedger(
   db: Sql,
   { sku, locationId }: { readonly sku: string; readonly locationId: string },
-  before: string = LAST_ID,
+  before: string = AFTER_EVERY_UUID,
   limit: number,
 ): Promise<LedgerEntry[]> {
   const question =

@@ -13,7 +13,7 @@ import {
   TransferService,
 } from '@weft/gen/weft/inventory/v1/transfer_service_pb.js';
 import { actor, mutate } from '@weft/runtime/data/mutation';
-import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
+import { AFTER_EVERY_UUID, CURSOR, closePage, openPage } from '@weft/runtime/data/page';
 import { sqlOn } from '@weft/runtime/data/pool';
 import type { Database } from '../database.ts';
 import { draft } from './create.ts';
@@ -23,8 +23,6 @@ import { cancel, receive, ship } from './transitions.ts';
 const { method } = TransferService;
 
 /** Comes after every id. */
-const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-
 /** Makes the service on a database. */
 export function transferService({ pool }: Database): ServiceImpl<typeof TransferService> {
   const sql = sqlOn(pool);
@@ -56,7 +54,7 @@ export function transferService({ pool }: Database): ServiceImpl<typeof Transfer
     async listTransfers(request) {
       const page = openPage(ListTransfersRequestSchema, request, [CURSOR.uuid]);
       const { state, locationId } = request;
-      const before = page.after?.[0] ?? LAST_ID;
+      const before = page.after?.[0] ?? AFTER_EVERY_UUID;
       const read = await listTransfers(sql, { state, locationId, before, limit: page.size + 1 });
       const { entries, nextPageToken } = closePage(ListTransfersRequestSchema, request, page, read, (last) => [
         last.transferId,
