@@ -3,11 +3,11 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { reasonOf } from '../errors/fail.ts';
-import { Changefeed, type ChangefeedOptions } from './changefeed.ts';
+import { Changefeed } from './changefeed.ts';
+import { change, Fixture, listThings, reasonFrom, tokenOf, told, writeTo } from './changefeed-fixture.ts';
 import { append, currentSnapshot, purgeChanges, readAfter } from './changes.ts';
 import { databaseWithTables } from './fixture.ts';
 import { query, transaction } from './pool.ts';
-import type { View, Watched, WatchedKeys, WatchOptions } from './view.ts';
 import { changed } from './watching.ts';
 
 let database: Awaited<ReturnType<typeof databaseWithTables>>;
@@ -20,100 +20,13 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => database.stop());
 
-/**
- * A view of the topic `items`: what changes tell is their key, or `key=payload`; of `a|b` it is both. Watchers may know it by its
- * first letter.
- */
-class Fixture {
-  readonly feed: Changefeed;
-  readonly view: View<string>;
-  /** Each reading: the keys it was asked for. */
-  readonly readings: string[][] = [];
-  /** Awaited by each reading. */
-  gate: Promise<unknown> = Promise.resolve();
-
-  constructor(options: Partial<ChangefeedOptions> = {}) {
-    this.feed = new Changefeed({ pool, databaseUrl: database.url, ...options });
-    this.view = this.feed.view<string>({
-      topic: 'items',
-      read: async (changes, watched: WatchedKeys) => {
-        this.readings.push(changes.map(({ key }) => key));
-        await this.gate;
-        return changes.map(({ key, payload }) =>
-          key
-            .split('|')
-            .filter((one) => watched.has(one.charAt(0)))
-            .map((one) => ({
-              value: payload.length === 0 ? one : `${one}=${Buffer.from(payload)}`,
-              keys: [one.charAt(0)],
-            })),
-        );
-      },
-    });
-    this.feed.start();
-  }
-
-  watch(options: Partial<WatchOptions<string, Event>> = {}) {
-    return this.view.watch<Event>({
-      scope: '',
-      resumeToken: '',
-      signal: new AbortController().signal,
-      bookmarkIntervalMs: 10_000,
-      position: /^[a-z]\d*$/,
-      list: listThings(500),
-      tell: changed,
-      ...options,
-    });
-  }
-
-  /** Up to the first event that is called so, or is a bookmark where that is asked for. */
-  async take(until: string, options: Partial<WatchOptions<string, Event>> = {}): Promise<Watched<Event>[]> {
-    const taken: Watched<Event>[] = [];
-    for await (const watched of this.watch(options)) {
-      taken.push(watched);
-      if (watched.event.case === until || watched.event.value === until) break;
-    }
-    return taken;
-  }
-}
-
-type Event = { readonly case: 'changed'; readonly value: string };
-
-/** Lists the table, some rows at a time. */
-function listThings(size: number) {
-  return async (after: string) => {
-    const rows = await query<{ name: string }>(pool, 'SELECT name FROM things WHERE name > $1 ORDER BY name LIMIT $2', [
-      after,
-      size,
-    ]);
-    return {
-      events: rows.map(({ name }) => changed(name)),
-      next: rows.length < size ? undefined : rows.at(-1)?.name,
-    };
-  };
-}
-
-const change = (key: string, { topic = 'items', payload = '' } = {}) => ({ topic, key, payload: Buffer.from(payload) });
-const write = (...keys: string[]) =>
-  transaction(pool, (tx) =>
-    append(
-      tx,
-      keys.map((key) => change(key)),
-    ),
-  );
-const told = (taken: readonly Watched<Event>[]) =>
-  taken.map(({ event }) => (event.case === 'bookmark' ? 'bookmark' : event.value));
-const tokenOf = (taken: readonly Watched<Event>[]) => taken.at(-1)?.resumeToken ?? '';
-const reasonFrom = (promise: Promise<unknown>) =>
-  promise.then(
-    () => undefined,
-    (error: unknown) => reasonOf(error) ?? error,
-  );
+const write = (...keys: string[]) => writeTo(pool, ...keys);
+const listOf = (size: number) => listThings(pool, size);
 
 let fixture: Fixture;
 beforeEach(async () => {
   await pool.query(`TRUNCATE changes, changes_horizon, things; INSERT INTO things VALUES ('a'), ('b')`);
-  fixture = new Fixture();
+  fixture = new Fixture(database);
   return () => fixture.feed.stop();
 });
 
@@ -190,7 +103,7 @@ describe('a watcher', () => {
     const keys = Array.from({ length: 1_200 }, (_, i) => `k${i}`);
     for (let i = 0; i < keys.length; i += 7) await write(...keys.slice(i, i + 7));
     expect(told(await fixture.take('bookmark', { resumeToken: token }))).toEqual([...keys, 'bookmark']);
-    const other = new Fixture();
+    const other = new Fixture(database);
     expect(told(await other.take('bookmark', { resumeToken: token }))).toEqual([...keys, 'bookmark']);
     await other.feed.stop();
   });
@@ -226,7 +139,7 @@ describe('a watcher', () => {
       ),
     );
     const seen = new Set<unknown>();
-    for await (const { event } of fixture.watch({ list: listThings(3) })) {
+    for await (const { event } of fixture.watch({ list: listOf(3) })) {
       if (event.case === 'changed') seen.add(event.value);
       if (seen.size === 302) break;
     }
@@ -236,7 +149,7 @@ describe('a watcher', () => {
 
   test('that is cut while it lists goes on with the part that it had not seen the end of', async () => {
     await pool.query("INSERT INTO things SELECT 'c' || n FROM generate_series(10, 15) AS n");
-    const list = listThings(3);
+    const list = listOf(3);
     const cut = await fixture.take('c11', { list });
     expect(told(cut)).toEqual(['a', 'b', 'c10', 'c11']);
     await pool.query("DELETE FROM things WHERE name = 'b'");
@@ -394,7 +307,7 @@ describe('many watchers', () => {
 
 describe('a watcher that is too slow', () => {
   test('is cut when more waits for it than is remembered; its token leads on from there, again and again', async () => {
-    const small = new Fixture({ memoryMax: 20 });
+    const small = new Fixture(database, { memoryMax: 20 });
     const keys = Array.from({ length: 200 }, (_, i) => `k${i}`);
     const seen: unknown[] = [];
     let [resumeToken, cuts, written] = ['', 0, 0];
@@ -429,7 +342,7 @@ describe('a watcher that is too slow', () => {
   }, 20_000);
 
   test('is ended when it takes nothing for long', async () => {
-    const impatient = new Fixture({ stalledMs: 100 });
+    const impatient = new Fixture(database, { stalledMs: 100 });
     const stalled = impatient.watch();
     await stalled.next();
     const patient = impatient.watch({ bookmarkIntervalMs: 20 });

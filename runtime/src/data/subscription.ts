@@ -47,6 +47,15 @@ export class Subscription<F> {
     this.#onEnd = onEnd;
   }
 
+  /** What of this it wants to hear of: what is read for all who watch tells of others' keys too. */
+  ownOf(told: readonly Told<F>[]): readonly Told<F>[] {
+    if (this.keys === undefined || told.length === 0) {
+      return told;
+    }
+    const keys = new Set(this.keys);
+    return told.filter((one) => one.keys.some((key) => keys.has(key)));
+  }
+
   push(delivery: Delivery<F>): void {
     if (!this.#hasEnded) {
       this.#waiting.push(delivery);

@@ -276,7 +276,7 @@ export class View<F> {
     const recent = tail.after(cursor);
     if (recent === undefined) {
       const { changes, upTo, at } = await readLog(topic, cursor);
-      return { told: await this.#tellOf(changes), upTo, at, hasJoined: false };
+      return { told: subscription.ownOf(await this.#tellOf(changes)), upTo, at, hasJoined: false };
     }
     const { isAll, upTo, at } = recent;
     if (isAll) {
@@ -284,7 +284,7 @@ export class View<F> {
     }
     // Asked for in the same turn, and so read before the batches that are to come.
     const changes = recent.changes.filter((change) => change.topic === topic);
-    return { told: await this.#tellOf(changes), upTo, at, hasJoined: isAll };
+    return { told: subscription.ownOf(await this.#tellOf(changes)), upTo, at, hasJoined: isAll };
   }
 
   /** Reads what each of the lists of changes tells, in one reading. */

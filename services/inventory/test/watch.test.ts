@@ -69,6 +69,26 @@ describe('stock levels', () => {
     expect(await reader.next()).toMatchObject({ case: 'changed', value: { locationId: 'hamburg', reserved: 2n } });
     reader.close();
   });
+
+  test('tells who resumes of its own items alone, whatever else is watched', async () => {
+    for (const sku of ['W-9', 'W-10']) await addItem(inventory, { sku });
+    await settled();
+    const open = (sku: string, resumeToken = '') =>
+      new Reader((options) => inventory.stock.watchStockLevels({ skus: [sku], resumeToken }, options));
+    const [reader, other] = [open('W-9'), open('W-10')];
+    await Promise.all([reader.until(isBookmark), other.until(isBookmark)]);
+    reader.close();
+    await addStock(inventory, 'W-10', 'hamburg', 1);
+    await addStock(inventory, 'W-9', 'hamburg', 2);
+    await settled();
+    const resumed = open('W-9', reader.resumeToken);
+    expect(await resumed.until(isBookmark)).toMatchObject([
+      { case: 'changed', value: { sku: 'W-9', onHand: 2n } },
+      { case: 'bookmark' },
+    ]);
+    resumed.close();
+    other.close();
+  });
 });
 
 describe('availability', () => {
@@ -145,6 +165,24 @@ describe('availability', () => {
       .next()
       .catch((caught: unknown) => caught);
     expect(reasonOf(other)).toBe('RESUME_TOKEN_INVALID');
+  });
+
+  test('tells who resumes of its own SKUs alone, whatever else is watched', async () => {
+    for (const sku of ['W-11', 'W-12']) await addItem(inventory, { sku });
+    await settled();
+    const [reader, other] = [open({ skus: ['W-11'] }), open({ skus: ['W-12'] })];
+    await Promise.all([reader.until(isBookmark), other.until(isBookmark)]);
+    reader.close();
+    await addStock(inventory, 'W-12', 'hamburg', 1);
+    await addStock(inventory, 'W-11', 'hamburg', 2);
+    await settled();
+    const resumed = open({ skus: ['W-11'], resumeToken: reader.resumeToken });
+    expect(await resumed.until(isBookmark)).toMatchObject([
+      { case: 'changed', value: { sku: 'W-11', sellableQuantity: 2 } },
+      { case: 'bookmark' },
+    ]);
+    resumed.close();
+    other.close();
   });
 });
 

@@ -158,6 +158,19 @@ describe('a resume token', () => {
     expect(await resumed.news()).toEqual(changed('W-8', 3n));
   });
 
+  test('tells nothing of another currency that somebody else watches', async () => {
+    const dollars = { currencyCode: 'USD' };
+    await put(aPrice('W-13', 1n), aPrice('W-13', 2n, dollars));
+    const [first, other] = [new Reader({ skus: ['W-13'] }), new Reader({ skus: ['W-13'], ...dollars })];
+    await Promise.all([first.until(isBookmark), other.until(isBookmark)]);
+    first.close();
+    await put(aPrice('W-13', 2n, { ...dollars, endTime: at('2020-01-01T00:00:00Z') }));
+    await other.until((event) => event.case === 'deletedSku');
+    await put(aPrice('W-13', 3n));
+    const resumed = new Reader({ skus: ['W-13'], resumeToken: first.resumeToken });
+    expect(await resumed.until((event) => amountOf(event) === 3n)).not.toContainEqual(gone('W-13'));
+  });
+
   test('of other SKUs, of another currency, or made up is refused', async () => {
     const reader = new Reader({ skus: ['W-1', 'W-2'] });
     await reader.until(isBookmark);

@@ -1,0 +1,53 @@
+/**
+ * What a narrowed watcher is told, and what its tokens say: nothing of others, and nothing more than was sent.
+ */
+
+import type { Pool } from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Fixture, tokenOf, told, writeTo } from './changefeed-fixture.ts';
+import { databaseWithTables } from './fixture.ts';
+
+let database: Awaited<ReturnType<typeof databaseWithTables>>;
+let pool: Pool;
+beforeAll(async () => {
+  database = await databaseWithTables();
+  pool = database.pool;
+  await pool.query('CREATE TABLE things (name text PRIMARY KEY)');
+}, 60_000);
+afterAll(() => database.stop());
+
+let fixture: Fixture;
+beforeEach(async () => {
+  await pool.query('TRUNCATE changes, changes_horizon, things');
+  fixture = new Fixture(database);
+  return () => fixture.feed.stop();
+});
+
+const write = (...keys: string[]) => writeTo(pool, ...keys);
+
+describe('a narrowed watcher, beside one of other keys,', () => {
+  test('hears of its own keys alone when it resumes, from memory and from the log', async () => {
+    const token = tokenOf(await fixture.take('bookmark', { keys: ['p'] }));
+    await write('p1', 'q1', 'p2|q2', 'q3');
+    const restarted = new Fixture(database, { memoryMax: 1 });
+    for (const one of [fixture, restarted]) {
+      const other = one.watch({ keys: ['q'] });
+      expect((await other.next()).value?.event.case).toBe('bookmark');
+      expect(told(await one.take('bookmark', { keys: ['p'], resumeToken: token }))).toEqual(['p1', 'p2', 'bookmark']);
+      await other.return(undefined);
+    }
+    await restarted.feed.stop();
+  });
+
+  test('hears of its own keys alone when it comes while others are written', async () => {
+    const other = fixture.watch({ keys: ['q'] });
+    expect((await other.next()).value?.event.case).toBe('bookmark');
+    // What is written while it lists, it reads when it joins.
+    const list = async () => {
+      await write('q1', 'p1');
+      return { events: [], next: undefined };
+    };
+    expect(told(await fixture.take('bookmark', { keys: ['p'], list }))).toEqual(['p1', 'bookmark']);
+    await other.return(undefined);
+  });
+});
