@@ -16,6 +16,7 @@ import { type Implementation, implement } from '@weft/runtime/server/implement';
 import { availabilityService } from './availability/service.ts';
 import { countService } from './counts/service.ts';
 import { openDatabase } from './database.ts';
+import { releaseTeller } from './items/release.ts';
 import { itemService } from './items/service.ts';
 import { locationService } from './locations/service.ts';
 import { reservationService } from './reservations/service.ts';
@@ -60,6 +61,7 @@ export function openInventory({
     changefeed,
     every(sweepIntervalMs, 'the sweep of expired holds', (signal) => sweepExpired(pool, signal)),
     every(sweepIntervalMs, 'the news of expired lots', (signal) => tellExpired(pool, signal)),
+    every(sweepIntervalMs, 'the news of released items', releaseTeller(pool)),
     purging(pool),
     every(PURGE_INTERVAL_MS, 'the purge of old imports', () => purgeImports(pool)),
   ];

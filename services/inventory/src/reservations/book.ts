@@ -7,7 +7,6 @@ import type { Sql } from '@weft/runtime/data/pool';
 import { reservationChange, stockChange } from '../changes.ts';
 import { wholeMs } from '../duration.ts';
 import { levelOf, STOCK_COLUMNS, type StockRow } from '../stock/level.ts';
-import { ensureStock } from '../stock/references.ts';
 import type { ReservationCall } from './call.ts';
 import type { StockPlan } from './plan.ts';
 
@@ -29,11 +28,6 @@ export async function book(tx: Sql, reservations: readonly NewReservation[]): Pr
   const shortages = reservations.flatMap(({ reservationId, plan }) =>
     plan.shortages.map((shortage) => ({ reservationId, ...shortage })),
   );
-  // What is promised ahead of any stock may have no row yet.
-  const promised = allocations.filter(({ backordered }) => backordered > 0n);
-  if (promised.length > 0) {
-    await ensureStock(tx, promised);
-  }
   const { rows } = await tx.query<StockRow>({
     name: 'reservation_book',
     text: `

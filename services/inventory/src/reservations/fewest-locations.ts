@@ -1,11 +1,12 @@
 /**
- * Chooses the fewest locations that together have what is wanted. Pure arithmetic, exact for a few locations and greedy beyond.
+ * Chooses the fewest locations that together have what is wanted. Pure arithmetic, exact for a few locations and greedy beyond, and bounded for
+ * any number of them.
  */
 
 import { smaller, sumOver, type Units } from './units.ts';
 
-/** Sets of locations that are tried before the greedy choice is taken: all sets of up to 11 locations. */
-const MAX_SETS_TRIED = 2_048;
+/** Sets of locations, times the goals that each is held against, that are tried before the greedy choice is taken. */
+const MAX_STEPS = 20_000;
 
 /**
  * The smallest set of locations that meets all goals, the set that is ranked first among those of one size, in the order of the ranking.
@@ -21,71 +22,75 @@ export function fewestLocations(
   ranking: readonly string[],
 ): readonly string[] {
   const free = ranking.filter((id) => used.has(id));
-  const candidates = ranking.filter(
-    (id) => !used.has(id) && [...goals.keys()].some((sku) => (left.get(sku)?.get(id) ?? 0n) > 0n),
-  );
-  const serves = (set: readonly string[]) =>
-    [...goals].every(([sku, goal]) => sumOver(free, left.get(sku)) + sumOver(set, left.get(sku)) >= goal);
+  const open = [...goals]
+    .map(([sku, goal]) => ({ sku, missing: goal - sumOver(free, left.get(sku)) }))
+    .filter(({ missing }) => missing > 0n);
+  // Units fit a number: a goal is at most that of 500 lines, and no location counts for more than the goal.
+  const missing = open.map((goal) => Number(goal.missing));
+  const candidates = ranking
+    .filter((id) => !used.has(id))
+    .map((id) => ({ id, units: open.map((goal) => Number(smaller(goal.missing, left.get(goal.sku)?.get(id) ?? 0n))) }))
+    .filter(({ units }) => units.some((count) => count > 0));
+  const chosen = new Set([...free, ...(smallestSet(candidates, missing) ?? greedySet(candidates, missing))]);
+  return ranking.filter((id) => chosen.has(id));
+}
 
-  let tried = 0;
+/** A location, and how much of each goal it has. */
+type Candidate = { readonly id: string; readonly units: readonly number[] };
+
+/** The smallest set that meets the goals; undefined when it would take too long to find. */
+function smallestSet(candidates: readonly Candidate[], missing: readonly number[]): string[] | undefined {
+  let steps = 0;
   for (let size = 0; size <= candidates.length; size += 1) {
     for (const set of combinations(candidates, size)) {
-      if (serves(set)) {
-        return inOrder(ranking, [...free, ...set]);
+      if (missing.every((goal, index) => set.reduce((sum, { units }) => sum + (units[index] ?? 0), 0) >= goal)) {
+        return set.map(({ id }) => id);
       }
-      tried += 1;
-      if (tried === MAX_SETS_TRIED) {
-        return inOrder(ranking, [...free, ...greedySet(candidates, free, goals, left)]);
+      steps += missing.length;
+      if (steps > MAX_STEPS) {
+        return undefined;
       }
     }
   }
-  return ranking;
+  return undefined;
 }
 
 /** Adds, until the goals are met, the location that brings most of what is still missing; the earlier one of equals. */
-function greedySet(
-  candidates: readonly string[],
-  free: readonly string[],
-  goals: ReadonlyMap<string, bigint>,
-  left: Units,
-): string[] {
-  const missing = new Map([...goals].map(([sku, goal]) => [sku, goal - sumOver(free, left.get(sku))]));
-  const brings = (id: string) =>
-    [...missing].reduce((total, [sku, units]) => total + smaller(units, left.get(sku)?.get(id) ?? 0n), 0n);
-  const set: string[] = [];
+function greedySet(candidates: readonly Candidate[], goals: readonly number[]): string[] {
+  const missing = [...goals];
   const remaining = new Set(candidates);
-  while (remaining.size > 0 && [...missing.values()].some((units) => units > 0n)) {
-    let best = '';
-    let most = -1n;
-    for (const id of remaining) {
-      const units = brings(id);
-      if (units > most) {
-        [best, most] = [id, units];
+  const set: string[] = [];
+  while (remaining.size > 0 && missing.some((units) => units > 0)) {
+    let best: Candidate | undefined;
+    let most = -1;
+    for (const candidate of remaining) {
+      const brings = candidate.units.reduce((sum, units, index) => sum + Math.min(units, missing[index] ?? 0), 0);
+      if (brings > most) {
+        [best, most] = [candidate, brings];
       }
     }
-    for (const [sku, units] of missing) {
-      missing.set(sku, units - smaller(units, left.get(sku)?.get(best) ?? 0n));
+    if (best === undefined) {
+      break;
+    }
+    for (const [index, units] of best.units.entries()) {
+      missing[index] = Math.max(0, (missing[index] ?? 0) - units);
     }
     remaining.delete(best);
-    set.push(best);
+    set.push(best.id);
   }
   return set;
 }
 
 /** All ways to choose `size` of the candidates, earlier candidates first. */
-function* combinations(candidates: readonly string[], size: number, from = 0): Generator<string[]> {
+function* combinations(candidates: readonly Candidate[], size: number, from = 0): Generator<Candidate[]> {
   if (size === 0) {
     yield [];
     return;
   }
   for (let at = from; at <= candidates.length - size; at += 1) {
-    const first = candidates[at] ?? '';
-    for (const rest of combinations(candidates, size - 1, at + 1)) {
-      yield [first, ...rest];
+    const first = candidates[at];
+    for (const rest of first === undefined ? [] : combinations(candidates, size - 1, at + 1)) {
+      yield first === undefined ? rest : [first, ...rest];
     }
   }
-}
-
-function inOrder(ranking: readonly string[], set: readonly string[]): string[] {
-  return ranking.filter((id) => set.includes(id));
 }

@@ -4,19 +4,19 @@
  * partial reservations, holds that ran out and are to be tidied first. What needs none of that is mostly booked without it (planned.ts).
  */
 
-import { randomUUIDv7 } from 'node:crypto';
 import { ConnectError } from '@connectrpc/connect';
 import { ReservationPolicy } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail, reasonOf } from '@weft/runtime/errors/fail';
 import { lockStock } from '../stock/lock.ts';
+import { ensureStock, holdLocations } from '../stock/references.ts';
 import { book, type NewReservation } from './book.ts';
 import { type KeyedCall, type Outcome, repeated } from './call.ts';
 import { heldAnswer, withInstants } from './held.ts';
 import { claim, readKnown, store } from './keys.ts';
-import { planDemand, type StockPlan, skusOf, takeOff } from './plan.ts';
+import { planDemand, promisePlaces, type StockPlan, skusOf, takeOff } from './plan.ts';
 import type { Shortage } from './sourcing.ts';
-import { type Market, marketOf, readCatalogue, stockedSkus, withLotsOf } from './supply.ts';
+import { type Catalogue, type Market, marketOf, readCatalogue, stockedSkus, withLotsOf } from './supply.ts';
 
 /** Most shortages that an error's text names; the metadata has the first. */
 const SHORTAGES_NAMED = 3;
@@ -36,11 +36,13 @@ export async function reserveLocked(tx: Sql, calls: readonly KeyedCall[]): Promi
   );
   const plans = await planAll(tx, fresh);
   const reservations = new Map<string, NewReservation>();
-  for (const call of fresh) {
+  const made = fresh.flatMap((call) => {
     const plan = plans.get(call.key);
-    if (plan !== undefined && !(plan instanceof ConnectError)) {
-      reservations.set(call.key, { call, plan, reservationId: randomUUIDv7() });
-    }
+    return plan === undefined || plan instanceof ConnectError ? [] : [{ call, plan }];
+  });
+  const ids = await reservationIds(tx, made.length);
+  for (const [index, { call, plan }] of made.entries()) {
+    reservations.set(call.key, { call, plan, reservationId: ids[index] ?? '' });
   }
   await book(tx, [...reservations.values()]);
   const outcomes = calls.map((call): Outcome => {
@@ -63,6 +65,19 @@ export async function reserveLocked(tx: Sql, calls: readonly KeyedCall[]): Promi
   });
 }
 
+/** Ids that grow in their order, by the database's clock: who is promised what goes by them. */
+async function reservationIds(tx: Sql, count: number): Promise<readonly string[]> {
+  if (count === 0) {
+    return [];
+  }
+  const { rows } = await tx.query<{ id: string }>({
+    name: 'reservation_ids',
+    text: 'SELECT uuidv7() AS id FROM generate_series(1, $1::integer)',
+    values: [count],
+  });
+  return rows.map(({ id }) => id);
+}
+
 /** A plan for each call, by its key, or the error that says why not: each on what those before it left. */
 async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMap<string, StockPlan | ConnectError>> {
   if (calls.length === 0) {
@@ -72,15 +87,59 @@ async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMa
   // What kits consist of says which rows to lock. It is read again under the locks, with what is sold; a kit that was changed in
   // between is sold as it was.
   const before = await readCatalogue(tx, skus);
-  const levels = await lockStock(tx, stockedSkus(before, skus));
-  const { facts, places } = await readCatalogue(tx, skus);
-  const components = (sku: string) => before.facts.get(sku)?.components ?? [];
+  const stocked = stockedSkus(before, skus);
+  const promised = await openPromises(tx, calls, before, stocked);
+  const levels = await lockStock(tx, stocked);
+  const { facts, places } = await readCatalogue(tx, [...new Set([...skus, ...stocked])]);
   const catalogue = {
     places,
-    facts: new Map([...facts].map(([sku, fact]) => [sku, { ...fact, components: components(sku) }])),
+    facts: new Map(
+      [...facts].map(([sku, fact]) => [
+        sku,
+        {
+          ...fact,
+          components: before.facts.get(sku)?.components ?? [],
+          // What became a backorder item a moment ago is not locked as one.
+          backorderLimit: promised.has(sku) ? fact.backorderLimit : 0n,
+        },
+      ]),
+    ),
   };
-  const market = marketOf(catalogue, await withLotsOf(catalogue, tx, levels));
+  const sold = levels.filter(({ sku }) => facts.has(sku));
+  const market = marketOf(catalogue, await withLotsOf(catalogue, tx, sold));
   return new Map(calls.map((call) => [call.key, planOne(call, market)]));
+}
+
+/**
+ * Takes those of the items in hand that may be promised beyond their stock. Their limit is over all locations, also over those whose rows are yet to be
+ * made, so it is the items' own lock that keeps it; and the rows where they may be promised are made before any stock row is locked, as
+ * stock/lock.ts orders it.
+ *
+ * @returns those items.
+ */
+async function openPromises(
+  tx: Sql,
+  calls: readonly KeyedCall[],
+  catalogue: Catalogue,
+  stocked: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const promised = new Set(stocked.filter((sku) => (catalogue.facts.get(sku)?.backorderLimit ?? 0n) > 0n));
+  if (promised.size === 0) {
+    return promised;
+  }
+  await tx.query({
+    name: 'items_promise',
+    text: 'SELECT FROM items WHERE sku = ANY($1::text[]) ORDER BY sku FOR NO KEY UPDATE',
+    values: [[...promised].sort()],
+  });
+  const held = await holdLocations(tx, catalogue.places.map(({ locationId }) => locationId).sort());
+  const places = catalogue.places.filter(({ locationId }) => held.has(locationId));
+  const keys = calls.flatMap(({ request }) => {
+    const asked = stockedSkus(catalogue, skusOf([request])).filter((sku) => promised.has(sku));
+    return asked.flatMap((sku) => promisePlaces(request, { places }).map((locationId) => ({ sku, locationId })));
+  });
+  await ensureStock(tx, keys);
+  return promised;
 }
 
 function planOne({ request }: KeyedCall, market: Market): StockPlan | ConnectError {

@@ -105,8 +105,18 @@ function checkDemand({ lines }: Demand, { facts, places }: Market): void {
   }
 }
 
+/** Where a demand may be promised: at the locations that its lines name, or at the one that is asked first. */
+export function promisePlaces(demand: Demand, catalogue: Pick<Market, 'places'>): string[] {
+  const ranking = rankingFor(demand, catalogue).map(({ locationId }) => locationId);
+  const named = new Set(demand.lines.map(({ locationId }) => locationId));
+  return ranking.filter((id, index) => index === 0 || named.has(id));
+}
+
 /** The locations that may serve a demand, the first to be asked first. */
-function rankingFor({ destinationCountryCode: country, strategy }: Demand, { places }: Market): readonly Place[] {
+function rankingFor(
+  { destinationCountryCode: country, strategy }: Demand,
+  { places }: Pick<Market, 'places'>,
+): readonly Place[] {
   const serving = places.filter((place) => serves(place, country));
   if (strategy !== SourcingStrategy.NEAREST || country === '') {
     return serving;

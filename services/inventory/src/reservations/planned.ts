@@ -9,7 +9,7 @@ import { query } from '@weft/runtime/data/pool';
 import type { Pool } from 'pg';
 import { wholeMs } from '../duration.ts';
 import { levelKey } from '../stock/level.ts';
-import { type KeyedCall, type Outcome, RPC, repeated } from './call.ts';
+import { type KeyedCall, type KnownKey, type Outcome, RPC, repeated } from './call.ts';
 import { heldAnswer, keptBytes, withInstants } from './held.ts';
 import type { PlannedAllocation, StockPlan } from './plan.ts';
 import { compareText } from './units.ts';
@@ -21,9 +21,9 @@ type Row = {
   readonly create_time: Date;
   readonly refused: number[] | null;
   readonly known: number[] | null;
-  readonly known_hash: Buffer[] | null;
-  readonly known_response: Buffer[] | null;
-  readonly known_time: Date[] | null;
+  readonly known_hash: (Buffer | null)[] | null;
+  readonly known_response: (Buffer | null)[] | null;
+  readonly known_time: (Date | null)[] | null;
 };
 
 /**
@@ -71,25 +71,21 @@ export async function reservePlanned(pool: Pool, calls: readonly PlannedCall[]):
   }
   wake(pool);
   const refused = new Set(row.refused);
-  const known = new Map(
-    (row.known ?? []).map((number, index) => [
-      number,
-      {
-        hash: row.known_hash?.[index] ?? Buffer.alloc(0),
-        response: row.known_response?.[index] ?? Buffer.alloc(0),
-        createTime: row.known_time?.[index] ?? row.create_time,
-      },
-    ]),
-  );
+  const known = new Map((row.known ?? []).map((number, index) => [number, knownKey(row, index)]));
   return calls.map((call, index) => {
     const number = index + 1;
     const answer = answers[index];
     if (refused.has(number) || answer === undefined) {
       return undefined;
     }
-    const first = known.get(number);
-    return first === undefined ? withInstants(answer, call.request, row.create_time) : repeated(call, first);
+    return known.has(number) ? repeated(call, known.get(number)) : withInstants(answer, call.request, row.create_time);
   });
+}
+
+/** A key that was in the way; undefined when it is forgotten by now. */
+function knownKey(row: Row, index: number): KnownKey | undefined {
+  const [hash, response, createTime] = [row.known_hash?.[index], row.known_response?.[index], row.known_time?.[index]];
+  return hash && response && createTime ? { hash, response, createTime } : undefined;
 }
 
 /** The stock rows that the plans take from, each once, in the order of their locks, and their numbers from 1. */

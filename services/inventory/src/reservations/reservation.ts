@@ -49,8 +49,10 @@ export function selectReservations(rest: string): string {
 }
 
 /** A condition for reservations in a state, as of now. `parameter` is the placeholder of the state's number. */
-export function inState(parameter: string): string {
-  return `(r.state = ${parameter} OR r.state = 1) AND ${STATE_NOW} = ${parameter}`;
+export function inState(state: ReservationState, parameter: string): string {
+  return state === ReservationState.EXPIRED || state === ReservationState.HELD
+    ? `r.state IN (1, ${parameter}) AND ${STATE_NOW} = ${parameter}`
+    : `r.state = ${parameter}`;
 }
 
 /** Reads reservations with a statement made by `selectReservations`. */

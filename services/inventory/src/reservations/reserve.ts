@@ -10,7 +10,6 @@ import type {
 } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { coalesce } from '@weft/runtime/data/coalesce';
 import { isRepeatable, type Sql, transaction } from '@weft/runtime/data/pool';
-import { fail } from '@weft/runtime/errors/fail';
 import { detached } from '@weft/runtime/server/call';
 import type { Pool } from 'pg';
 import { type KeyedCall, keyedCall, type Outcome, type ReservationCall } from './call.ts';
@@ -36,23 +35,29 @@ export function reserver(pool: Pool, sql: Sql, maxWaiting: number) {
 
 async function reserveBatch(pool: Pool, cache: MarketCache, calls: readonly ReservationCall[]): Promise<Outcome[]> {
   const keyed = calls.map(keyedCall);
-  // Of equal keys in one batch the first does the work and all get its outcome.
-  const firsts = new Map<string, KeyedCall>();
-  for (const call of keyed) {
-    if (!firsts.has(call.key)) {
-      firsts.set(call.key, call);
+  const outcomes = new Map<string, Outcome>();
+  // Equal requests in one batch are one, whose outcome all get. Of different ones with equal keys each has its turn: what was stored
+  // before decides which of them repeats it.
+  let waiting: readonly KeyedCall[] = keyed;
+  while (waiting.length > 0) {
+    const turn = new Map<string, KeyedCall>();
+    for (const call of waiting) {
+      if (!turn.has(call.key)) {
+        turn.set(call.key, call);
+      }
     }
+    const settled = await reserveEach(pool, cache, [...turn.values()]);
+    for (const call of turn.values()) {
+      outcomes.set(requestName(call), settled.get(call.key) ?? new Error('a call was left without an outcome'));
+    }
+    waiting = waiting.filter((call) => !outcomes.has(requestName(call)));
   }
-  const outcomes = await reserveEach(pool, cache, [...firsts.values()]);
-  return keyed.map((call) => {
-    const outcome = outcomes.get(call.key);
-    if (outcome === undefined) {
-      throw new Error('a call of the batch was left without an outcome');
-    }
-    return firsts.get(call.key)?.hash.equals(call.hash)
-      ? outcome
-      : fail('REQUEST_ID_REUSED', undefined, { request_id: call.request.requestId });
-  });
+  return keyed.map((call) => outcomes.get(requestName(call)) ?? new Error('a call was left without an outcome'));
+}
+
+/** Names a request: its key with what it asks for. */
+function requestName({ key, hash }: KeyedCall): string {
+  return `${hash.toString('base64')} ${key}`;
 }
 
 /** An outcome for each call, by key; the keys differ. */

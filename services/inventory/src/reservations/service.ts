@@ -101,7 +101,7 @@ function listStatement(state: ReservationState, before: string | undefined, limi
   const conditions = ['r.reservation_id < $1'];
   const values: unknown[] = [before ?? AFTER_EVERY_UUID, limit];
   if (state !== ReservationState.UNSPECIFIED) {
-    conditions.push(inState(`$${values.push(state)}::smallint`));
+    conditions.push(inState(state, `$${values.push(state)}::smallint`));
   }
   const text = selectReservations(`WHERE ${conditions.join(' AND ')} ORDER BY r.reservation_id DESC LIMIT $2`);
   return { text, values };

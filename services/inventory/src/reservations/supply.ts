@@ -170,8 +170,7 @@ export async function withLotsOf({ facts }: Catalogue, db: Sql, levels: readonly
 /** Reads the market as it stands, without a lock: by the time of a reservation it may be otherwise. */
 export async function readMarketNow(db: Sql, skus: readonly string[]): Promise<Market> {
   const catalogue = await readCatalogue(db, skus);
-  const levels = await readLevels(db, stockedSkus(catalogue, skus));
-  return marketOf(catalogue, await withLotsOf(catalogue, db, levels));
+  return marketOf(catalogue, await readLevels(db, stockedSkus(catalogue, skus)));
 }
 
 /** Whether a location is in use and ships to a country; to any when it is empty. */

@@ -12,7 +12,7 @@ import { giveBack, lockStock } from '../stock/lock.ts';
 import { readReservation } from './reservation.ts';
 
 /**
- * Gives a held reservation more time, counted from now.
+ * Gives a held reservation more time, counted from now; never less than it has.
  *
  * @throws RESERVATION_NOT_FOUND, RESERVATION_EXPIRED, RESERVATION_STATE
  */
@@ -20,7 +20,8 @@ export async function extend(tx: Sql, reservationId: string, ttlMs: number): Pro
   const moved = await move(tx, {
     name: 'reservation_extend',
     text: `
-      UPDATE reservations SET expire_time = now() + $2::bigint * interval '1 millisecond', update_time = now()
+      UPDATE reservations
+      SET expire_time = greatest(expire_time, now() + $2::bigint * interval '1 millisecond'), update_time = now()
       WHERE reservation_id = $1 AND state = 1 AND expire_time > now()
       RETURNING reservation_id`,
     values: [reservationId, ttlMs],

@@ -23,12 +23,15 @@ export async function fillBackorders(tx: Sql, levels: readonly Level[]): Promise
     name: 'backorders_fill',
     text: `
       WITH waiting AS (
-        SELECT a.reservation_id, a.sku, a.location_id, a.lot_id, f.free, a.backordered_quantity,
-          sum(a.backordered_quantity) OVER (PARTITION BY a.sku, a.location_id ORDER BY a.reservation_id, a.lot_id)
+        SELECT a.reservation_id, f.sku, f.location_id, a.lot_id, f.free, a.backordered_quantity,
+          sum(a.backordered_quantity) OVER (PARTITION BY f.sku, f.location_id ORDER BY a.reservation_id, a.lot_id)
             - a.backordered_quantity AS ahead
-        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS f(sku, location_id, free)
-        JOIN allocations a ON a.sku = f.sku AND a.location_id = f.location_id AND a.backordered_quantity > 0
-        JOIN reservations r ON r.reservation_id = a.reservation_id AND r.state IN (1, 2)
+        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS f(sku, location_id, free),
+          -- Each waits for a unit at least, so no more than there are free can be served. What has ended waits for none.
+          LATERAL (
+            SELECT reservation_id, lot_id, backordered_quantity FROM allocations
+            WHERE sku = f.sku AND location_id = f.location_id AND backordered_quantity > 0
+            ORDER BY reservation_id, lot_id LIMIT f.free) a
       ), served AS (
         UPDATE allocations a
         SET backordered_quantity = a.backordered_quantity - least(w.backordered_quantity, w.free - w.ahead)

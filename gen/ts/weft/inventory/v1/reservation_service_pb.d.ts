@@ -485,7 +485,7 @@ export declare type ExtendReservationRequest = Message<"weft.inventory.v1.Extend
   reservationId: string;
 
   /**
-   * How long it is held from now, 1 s to 7 days.
+   * How long it is held from now at least, 1 s to 7 days.
    *
    * @generated from field: google.protobuf.Duration ttl = 3;
    */
@@ -1075,7 +1075,7 @@ export declare const ReservationService: GenService<{
     output: typeof GetReservationResponseSchema;
   },
   /**
-   * Gives a held reservation more time, counted from now. Repeating the same request returns the first response.
+   * Gives a held reservation more time, counted from now; one that has more already keeps it. Repeating the same request returns the first response.
    *
    * - NOT_FOUND (RESERVATION_NOT_FOUND): no reservation has this id.
    * - FAILED_PRECONDITION (RESERVATION_EXPIRED): it has expired; its stock is free for others.
