@@ -9,7 +9,17 @@ import { fail } from '../errors/fail.ts';
 import { log } from '../log.ts';
 import { detached } from '../server/call.ts';
 import { Bell } from './bell.ts';
-import { CHANNEL, type Change, type Cursor, compare, currentSnapshot, later, type Read, readAfter } from './changes.ts';
+import {
+  CHANNEL,
+  type Change,
+  type Cursor,
+  compare,
+  cursorBeforeLast,
+  later,
+  type Read,
+  readAfter,
+} from './changes.ts';
+import { sqlOn } from './pool.ts';
 
 /** Changes that are taken at once. */
 export const BATCH_MAX = 500;
@@ -134,13 +144,14 @@ export class ChangeTail {
   }
 
   async #follow(): Promise<void> {
-    const { pool } = this.#options;
+    const { pool, memoryMax = MEMORY_MAX } = this.#options;
     let napMs = POLL_MS;
     while (!this.#isStopped) {
       const asked = this.#takeAsked();
       const begunMs = performance.now();
       try {
-        this.#from ??= (await currentSnapshot(pool)).cursor;
+        // With what a full memory would hold: all who watched the process before it come back at once, with tokens of that time.
+        this.#from ??= await cursorBeforeLast(sqlOn(pool), memoryMax);
         const read = await readAfter(pool, this.#upTo ?? this.#from, BATCH_MAX);
         const isEnd = read.changes.length < BATCH_MAX;
         this.#remember(read);

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { reasonOf } from '../errors/fail.ts';
 import { Changefeed } from './changefeed.ts';
 import { append } from './changes.ts';
 import { databaseWithTables } from './fixture.ts';
-import { query, transaction } from './pool.ts';
+import { openPool, query, transaction } from './pool.ts';
+import { ResumeTokens } from './resume-token.ts';
 import { changed } from './watching.ts';
 
 let database: Awaited<ReturnType<typeof databaseWithTables>>;
@@ -48,4 +50,23 @@ test('a watcher hears of everything that was written while the connections of it
   expect(readings.filter(([key]) => key === 'first').length).toBeGreaterThan(1);
   await events.return(undefined);
   await feed.stop();
+});
+
+test('a watcher that resumes while the database cannot be reached is told so', async () => {
+  const databaseUrl = 'postgresql://postgres@localhost/data?host=/nonexistent';
+  const pool = openPool({ databaseUrl, workload: 'test' });
+  const feed = new Changefeed({ pool, databaseUrl });
+  const view = feed.view<string>({ topic: 'items', read: async () => [] });
+  feed.start();
+  const events = view.watch({
+    scope: '',
+    resumeToken: new ResumeTokens('items\n', /^$/).seal({ cursor: { transaction: 1n, position: 0n } }),
+    signal: new AbortController().signal,
+    list: async () => ({ events: [], next: undefined }),
+    tell: changed,
+  });
+  const error = await events.next().catch((caught: unknown) => caught);
+  expect(reasonOf(error)).toBe('UNREACHABLE');
+  await feed.stop();
+  await pool.end();
 });

@@ -103,9 +103,19 @@ describe('a watcher', () => {
     const keys = Array.from({ length: 1_200 }, (_, i) => `k${i}`);
     for (let i = 0; i < keys.length; i += 7) await write(...keys.slice(i, i + 7));
     expect(told(await fixture.take('bookmark', { resumeToken: token }))).toEqual([...keys, 'bookmark']);
-    const other = new Fixture(database);
-    expect(told(await other.take('bookmark', { resumeToken: token }))).toEqual([...keys, 'bookmark']);
-    await other.feed.stop();
+    // Of a process that began afterwards, and of one that remembers less than that.
+    for (const { memoryMax, logReadings } of [
+      { memoryMax: 2_000, logReadings: 0 },
+      { memoryMax: 100, logReadings: 3 },
+    ]) {
+      const statements = vi.spyOn(pool, 'query');
+      const other = new Fixture(database, { memoryMax });
+      expect(told(await other.take('bookmark', { resumeToken: token }))).toEqual([...keys, 'bookmark']);
+      await other.feed.stop();
+      const names = statements.mock.calls.map(([statement]) => Object(statement).name as unknown);
+      expect(names.filter((name) => name === 'changes_after_of')).toHaveLength(logReadings);
+      statements.mockRestore();
+    }
   });
 
   test('resumes after any event: whatever was told next is told again, and nothing else', async () => {

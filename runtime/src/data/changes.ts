@@ -161,6 +161,18 @@ export async function currentSnapshot(sql: Sql): Promise<{ cursor: Cursor; at: D
   return { cursor: { transaction: xmin, position: 0n }, at };
 }
 
+/** The cursor before the last `count` changes that may be read; before all when there are no more than that. */
+export async function cursorBeforeLast(sql: Sql, count: number): Promise<Cursor> {
+  const { rows } = await sql.query<Cursor>({
+    name: 'changes_before_last',
+    text: `SELECT transaction::text::bigint AS transaction, position FROM changes
+           WHERE transaction < pg_snapshot_xmin(pg_current_snapshot())
+           ORDER BY changes.transaction DESC, changes.position DESC OFFSET $1 LIMIT 1`,
+    values: [count],
+  });
+  return rows[0] ?? { transaction: 0n, position: 0n };
+}
+
 /**
  * Forgets changes that are older than a day, and notes how far. Also those of transactions that are yet to come: a backup
  * restored into another cluster brought them along, and they would be read out of order in days or years.

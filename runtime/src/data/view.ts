@@ -160,7 +160,8 @@ export class View<F> {
       }
     }
     const changes = batch.changes.filter(({ topic }) => topic === this.#options.topic);
-    if (changes.length > 0 && this.#subscriptions.size > 0) {
+    // For those who have joined; who has not reads it by itself when it does.
+    if (changes.length > 0 && this.#subscriptions.values().some(({ firstBatch }) => firstBatch <= batch.number)) {
       this.#reading += 1;
       this.#tellOf(changes)
         .then(
