@@ -14,9 +14,9 @@ export type ItemFields = Omit<Extract<MessageInitShape<typeof ItemSchema>, { $ty
 /** Units of an item that are wanted. */
 export type Line = { readonly sku: string; readonly quantity: bigint; readonly locationId?: string };
 
-/** Inventory without a sweep, with `austin` (US), `berlin` (DE) and `lyon` (FR; ships to FR, DE and ES), asked in this order. */
-export async function startWithLocations(): Promise<TestInventory> {
-  const inventory = await startInventory({ sweepIntervalMs: NEVER_MS });
+/** Inventory, without a sweep unless an interval is given, with `austin` (US), `berlin` (DE) and `lyon` (FR; ships to FR, DE and ES), asked in this order. */
+export async function startWithLocations({ sweepIntervalMs = NEVER_MS } = {}): Promise<TestInventory> {
+  const inventory = await startInventory({ sweepIntervalMs });
   for (const [index, [locationId, countryCode, servedCountryCodes]] of PLACES.entries()) {
     await addLocation(inventory, {
       locationId,

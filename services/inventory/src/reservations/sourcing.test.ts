@@ -101,6 +101,24 @@ describe('fewest splits', () => {
     expect(plan(lines, stock, ['b', 'a'], 'FEWEST_SPLITS').allocations).toEqual(['CUP@a:1', 'MUG@a:1']);
   });
 
+  test('ends soon with as many lines and locations as there may be', () => {
+    const ids = Array.from({ length: 200 }, (_, index) => `l${index}`);
+    const skus = Array.from({ length: 500 }, (_, index) => `S${index}`);
+    // Each location has a fifth of the items, one unit of each: many are needed, and which is hard to say.
+    const stock = supply(
+      Object.fromEntries(
+        skus.map((sku, item) => [
+          sku,
+          Object.fromEntries(ids.flatMap((id, place) => ((item * 7 + place) % 5 === 0 ? [[id, 1]] : []))),
+        ]),
+      ),
+    );
+    const lines = skus.map((sku) => ({ sku, quantity: 10n }));
+    const { allocations, shortages } = plan(lines, stock, ids, 'FEWEST_SPLITS');
+    expect(shortages).toEqual([]);
+    expect(allocations.length).toBe(5_000);
+  });
+
   test('ends soon with more locations than can be tried in every combination', () => {
     const ids = Array.from({ length: 60 }, (_, index) => `l${index}`);
     const stock = supply({ MUG: Object.fromEntries(ids.map((id, index) => [id, index + 1])) });
