@@ -107,7 +107,7 @@ export class Subscription<F> {
     this.#givenAtMs = isInHands ? performance.now() : undefined;
   }
 
-  /** Ends its call when it has not taken an event for so long: whoever does not read does not hear that it was ended either. */
+  /** Ends its call when it has not taken an event for so long: whoever does not read does not hear that it was ended either, whatever for. */
   endIfStalled(stalledMs: number): void {
     if (this.#givenAtMs !== undefined && performance.now() - this.#givenAtMs > stalledMs) {
       const reason = fail('WATCHER_TOO_SLOW');

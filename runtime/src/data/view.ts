@@ -100,6 +100,8 @@ export class View<F> {
   readonly #everything = new Set<Subscription<F>>();
   readonly #byKey = new Map<string, Set<Subscription<F>>>();
   readonly #subscriptions = new Set<Subscription<F>>();
+  /** These and those that were ended, but have not heard of it: who does not read does not. */
+  readonly #present = new Set<Subscription<F>>();
   readonly #watched: WatchedKeys;
   readonly #tellOf: (changes: readonly Change[]) => Promise<readonly Told<F>[]>;
   /** Batches that are being read. */
@@ -131,6 +133,7 @@ export class View<F> {
     const onAbort = () => subscription.end(signal.reason);
     signal.addEventListener('abort', onAbort);
     this.#enter(subscription);
+    this.#present.add(subscription);
     try {
       for await (const watched of this.#events(options, subscription)) {
         subscription.given(true);
@@ -141,6 +144,7 @@ export class View<F> {
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#leave(subscription);
+      this.#present.delete(subscription);
     }
   }
 
@@ -187,9 +191,9 @@ export class View<F> {
     }
   }
 
-  /** Ends the watchers that have not taken an event for so long. */
+  /** Ends the watchers that have not taken an event for so long, and the calls of those that were ended meanwhile. */
   endStalled(stalledMs: number): void {
-    for (const subscription of this.#subscriptions) {
+    for (const subscription of this.#present) {
       subscription.endIfStalled(stalledMs);
     }
   }
