@@ -45,7 +45,9 @@ export type TailOptions = {
 };
 
 /** What was read of the log at once; perhaps only that there was nothing. */
-export type Batch = Pick<Read, 'changes' | 'upTo' | 'at'> & {
+export type Batch = Pick<Read, 'changes' | 'upTo'> & {
+  /** Everything written before this time comes before `upTo`: of the last reading that came to the end of the log. */
+  readonly at: Date;
   /** Batches are numbered from 1. */
   readonly number: number;
   /** Changes that were read before it. */
@@ -55,7 +57,7 @@ export type Batch = Pick<Read, 'changes' | 'upTo' | 'at'> & {
 };
 
 /** Changes after a cursor, as far as they are remembered. */
-export type Recent = Pick<Read, 'changes' | 'upTo' | 'at'> & {
+export type Recent = Pick<Batch, 'changes' | 'upTo' | 'at'> & {
   /** Whether these are all up to the end of what was read. */
   readonly isAll: boolean;
 };
@@ -192,7 +194,7 @@ export class ChangeTail {
     this.#memory.push(...changes);
     this.#changes += changes.length;
     this.#upTo = later(this.#upTo ?? upTo, upTo);
-    this.#at = at;
+    this.#at = at ?? this.#at;
     this.#keptFrom = keptFrom;
     this.#batches += 1;
     const { memoryMax = MEMORY_MAX } = this.#options;
@@ -201,7 +203,7 @@ export class ChangeTail {
       const dropped = this.#memory.splice(0, this.#memory.length - memoryMax);
       this.#from = dropped.at(-1)?.cursor ?? this.#from;
     }
-    this.#onBatch({ changes, upTo: this.#upTo, at, isBroken, number: this.#batches, changesBefore });
+    this.#onBatch({ changes, upTo: this.#upTo, at: this.#at, isBroken, number: this.#batches, changesBefore });
   }
 
   /** Waits, whoever rings, until it is to stop. */

@@ -4,6 +4,7 @@
 
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Batch, ChangeTail } from './change-tail.ts';
 import { Fixture, tokenOf, told, writeTo } from './changefeed-fixture.ts';
 import { databaseWithTables } from './fixture.ts';
 
@@ -50,4 +51,20 @@ describe('a narrowed watcher, beside one of other keys,', () => {
     expect(told(await fixture.take('bookmark', { keys: ['p'], list }))).toEqual(['p1', 'bookmark']);
     await other.return(undefined);
   });
+});
+
+test('in the midst of many changes nobody is told that it is past those that are still to come', async () => {
+  await write(...Array.from({ length: 1_200 }, (_, i) => `k${i}`));
+  const { rows } = await pool.query<{ since: Date }>('SELECT min(create_time) AS since FROM changes');
+  const batches: Batch[] = [];
+  const tail = new ChangeTail({ pool, databaseUrl: database.url }, (batch) => batches.push(batch));
+  tail.start();
+  await tail.fresh();
+  await tail.stop();
+  const since = rows[0]?.since.getTime() ?? 0;
+  expect(batches.map(({ changes, at }) => [changes.length, at.getTime() > since]).slice(0, 3)).toEqual([
+    [500, false],
+    [500, false],
+    [200, true],
+  ]);
 });

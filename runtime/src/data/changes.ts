@@ -91,9 +91,10 @@ export type Read = {
   readonly upTo: Cursor;
   /**
    * Everything that was written before this time, by the database's clock, has been read or comes before `upTo`: when it was read, or, while
-   * changes wait for an older transaction to end, when the first of them began.
+   * changes wait for an older transaction to end, when the first of them began. Undefined when more is left than was asked for: what
+   * is left may be of any time.
    */
-  readonly at: Date;
+  readonly at: Date | undefined;
   /** Changes of transactions before this one may have been forgotten: what comes after an earlier cursor may be incomplete. */
   readonly keptFrom: bigint;
   /** Whether changes were left that may be read as soon as an older transaction ends. */
@@ -135,8 +136,10 @@ export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic
   );
   const [{ oldest, kept_from: keptFrom, at, held } = NOTHING_READ] = rows;
   const last = changes.at(-1)?.cursor;
-  const upTo = changes.length === limit && last !== undefined ? last : { transaction: oldest, position: 0n };
-  return { changes, upTo, keptFrom, at, held };
+  if (changes.length === limit && last !== undefined) {
+    return { changes, upTo: last, keptFrom, at: undefined, held };
+  }
+  return { changes, upTo: { transaction: oldest, position: 0n }, keptFrom, at, held };
 }
 
 /** Where a cursor stands to another: below 0 before it, 0 at the same place. */

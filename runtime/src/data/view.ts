@@ -83,7 +83,10 @@ export type ViewParts = {
 };
 
 /** A piece of what a watcher missed. */
-type Missed<F> = Pick<Delivery<F>, 'told' | 'upTo'> & { readonly at: Date; readonly hasJoined: boolean };
+type Missed<F> = Pick<Delivery<F>, 'told' | 'upTo'> & {
+  /** The time that a bookmark behind it bears; undefined while there is more. */
+  readonly joinedAt: Date | undefined;
+};
 
 const BOOKMARK_INTERVAL_MS = 15_000;
 /** Watchers and batches that are read for at once. */
@@ -215,13 +218,13 @@ export class View<F> {
     }
     // Also has the tail look anew: what is told next is complete as of now, not as of when it looked last.
     await this.#requireKept(options, cursor);
-    for (let hasJoined = false; !hasJoined; ) {
+    for (let joinedAt: Date | undefined; joinedAt === undefined; ) {
       const missed = await this.#missed(cursor, subscription);
       yield* eventsOf(options, tokens, cursor, missed);
       cursor = later(cursor, missed.upTo);
-      hasJoined = missed.hasJoined;
-      if (hasJoined) {
-        yield bookmark(cursor, missed.at);
+      joinedAt = missed.joinedAt;
+      if (joinedAt !== undefined) {
+        yield bookmark(cursor, joinedAt);
       }
       subscription.throwIfEnded();
     }
@@ -280,8 +283,8 @@ export class View<F> {
     const { topic } = this.#options;
     const recent = tail.after(cursor);
     if (recent === undefined) {
-      const { changes, upTo, at } = await readLog(topic, cursor);
-      return { told: subscription.ownOf(await this.#tellOf(changes)), upTo, at, hasJoined: false };
+      const { changes, upTo } = await readLog(topic, cursor);
+      return { told: subscription.ownOf(await this.#tellOf(changes)), upTo, joinedAt: undefined };
     }
     const { isAll, upTo, at } = recent;
     if (isAll) {
@@ -289,7 +292,7 @@ export class View<F> {
     }
     // Asked for in the same turn, and so read before the batches that are to come.
     const changes = recent.changes.filter((change) => change.topic === topic);
-    return { told: subscription.ownOf(await this.#tellOf(changes)), upTo, at, hasJoined: isAll };
+    return { told: subscription.ownOf(await this.#tellOf(changes)), upTo, joinedAt: isAll ? at : undefined };
   }
 
   /** Reads what each of the lists of changes tells, in one reading. */
