@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { reasonOf } from '../errors/fail.ts';
+import { fail, reasonOf } from '../errors/fail.ts';
 import { Changefeed } from './changefeed.ts';
 import { append } from './changes.ts';
 import { databaseWithTables } from './fixture.ts';
@@ -69,4 +69,34 @@ test('a watcher that resumes while the database cannot be reached is told so', a
   expect(reasonOf(error)).toBe('UNREACHABLE');
   await feed.stop();
   await pool.end();
+});
+
+test('a watcher stays while what it is to hear of cannot be read for a while, whatever for', async () => {
+  const { pool, url } = database;
+  const troubles = ['UNREACHABLE', 'OVERLOADED', 'DEADLINE'] as const;
+  let readings = 0;
+  const feed = new Changefeed({ pool, databaseUrl: url });
+  const view = feed.view<string>({
+    topic: 'items',
+    async read(changes) {
+      const trouble = troubles[readings];
+      readings += 1;
+      if (trouble !== undefined) throw fail(trouble);
+      return changes.map(({ key }) => [{ value: key, keys: [] }]);
+    },
+  });
+  feed.start();
+  const events = view.watch({
+    scope: '',
+    resumeToken: '',
+    signal: new AbortController().signal,
+    list: async () => ({ events: [], next: undefined }),
+    tell: changed,
+  });
+  expect((await events.next()).value?.event.case).toBe('bookmark');
+  await transaction(pool, (tx) => append(tx, [{ topic: 'items', key: 'news', payload: new Uint8Array() }]));
+  expect((await events.next()).value?.event.value).toBe('news');
+  expect(readings).toBe(troubles.length + 1);
+  await events.return(undefined);
+  await feed.stop();
 });

@@ -91,6 +91,8 @@ type Missed<F> = Pick<Delivery<F>, 'told' | 'upTo'> & {
 const BOOKMARK_INTERVAL_MS = 15_000;
 /** Watchers and batches that are read for at once. */
 const READS_MAX = 32;
+/** What may befall the database for a while: no reason to end all who watch at once. */
+const PASSING: ReadonlySet<string> = new Set(['UNREACHABLE', 'OVERLOADED', 'DEADLINE']);
 /** A database that is away is asked again this often, after this pause in milliseconds, before watchers are sent away. */
 const READ_ATTEMPTS = 10;
 const READ_AGAIN_MS = 500;
@@ -313,7 +315,7 @@ export class View<F> {
       try {
         return await this.#options.read(changes, this.#watched);
       } catch (error) {
-        if (reasonOf(error) !== 'UNREACHABLE' || attempt === READ_ATTEMPTS) {
+        if (!PASSING.has(reasonOf(error) ?? '') || attempt === READ_ATTEMPTS) {
           throw error;
         }
         await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS));
