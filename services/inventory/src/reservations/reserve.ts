@@ -20,7 +20,12 @@ import { type PlannedCall, reservePlanned } from './planned.ts';
 import type { Market } from './supply.ts';
 
 /** Calls that go to the database together, at most. */
-const MAX_BATCH = 256;
+const MAX_BATCH = 512;
+/**
+ * Batches at work at once. A second one would mostly wait for the first one's locks, and take with it the callers who could have come along; measured, one
+ * is faster on a hot item and no slower on ten thousand.
+ */
+const MAX_IN_FLIGHT = 1;
 
 /** Makes the function that answers a call with the next batch; when `maxWaiting` wait already, a call is OVERLOADED. */
 export function reserver(pool: Pool, sql: Sql, maxWaiting: number) {
@@ -29,6 +34,7 @@ export function reserver(pool: Pool, sql: Sql, maxWaiting: number) {
     // The transaction is everybody's, so no single caller's deadline or departure may end it.
     run: (calls) => detached(() => reserveBatch(pool, cache, calls)),
     maxBatch: MAX_BATCH,
+    maxInFlight: MAX_IN_FLIGHT,
     maxQueue: maxWaiting,
   });
 }
