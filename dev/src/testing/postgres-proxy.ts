@@ -1,6 +1,7 @@
 /**
  * A connection to PostgreSQL that counts what passes, and breaks when a test says so: just before a statement reaches the server, or when the server has done what it
- * says and the answer is on its way. The second is what nobody can tell from the first, and what idempotency is for.
+ * says and the answer is on its way. The second is what nobody can tell from the first, and what idempotency is for. Or it falls silent, as a network does that drops
+ * what is sent: no connection breaks, and nothing is answered.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
@@ -18,6 +19,8 @@ export interface PostgresProxy {
   cutAt(matches: RegExp, moment: CutMoment): Promise<void>;
   /** How many statements have passed whose text matches. */
   passed(matches: RegExp): number;
+  /** Swallows from now on whatever is sent, also on new connections, until it is called with false. What was swallowed is lost. */
+  swallow(isSwallowing: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -33,14 +36,19 @@ const PARSE = 'P'.charCodeAt(0);
 const BIND = 'B'.charCodeAt(0);
 const READY_FOR_QUERY = 'Z'.charCodeAt(0);
 
-/** Stands before the server of `databaseUrl`, which is reached by TCP. */
+/** Stands before the server of `databaseUrl`, which is reached by TCP or by a Unix socket. */
 export async function postgresProxy(databaseUrl: string): Promise<PostgresProxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
   const counts = new Map<string, number>();
+  const folder = target.searchParams.get('host');
   let waiting: Cut | undefined;
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
+  let isSwallowing = false;
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream =
+      folder === null
+        ? connect(Number(target.port), target.hostname)
+        : connect(`${folder}/.s.PGSQL.${target.port || 5432}`);
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -53,17 +61,23 @@ export async function postgresProxy(databaseUrl: string): Promise<PostgresProxy>
         other.destroy();
       });
     }
-    relay(client, upstream, (text) => {
+    // Not even a farewell is answered by a server that nothing reaches.
+    client.on('end', () => {
+      if (!isSwallowing) client.end();
+    });
+    const cutFor = (text: string) => {
       counts.set(text, (counts.get(text) ?? 0) + 1);
       const cut = waiting;
       if (cut === undefined || !cut.matches.test(text)) return undefined;
       waiting = undefined;
       return cut;
-    });
+    };
+    relay(client, upstream, { cutFor, isSwallowing: () => isSwallowing });
   });
   const port = await listen(server);
   const url = new URL(databaseUrl);
   url.host = `127.0.0.1:${port}`;
+  url.searchParams.delete('host');
   return {
     url: url.href,
     cutAt: (matches, moment) =>
@@ -71,6 +85,9 @@ export async function postgresProxy(databaseUrl: string): Promise<PostgresProxy>
         waiting = { matches, moment, done: resolve };
       }),
     passed: (matches) => [...counts].reduce((sum, [text, count]) => sum + (matches.test(text) ? count : 0), 0),
+    swallow(now) {
+      isSwallowing = now;
+    },
     async stop() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -78,11 +95,19 @@ export async function postgresProxy(databaseUrl: string): Promise<PostgresProxy>
   };
 }
 
-/** Passes messages on until one is to be cut at. */
-function relay(client: Socket, upstream: Socket, cutFor: (text: string) => Cut | undefined): void {
+interface Fate {
+  readonly cutFor: (text: string) => Cut | undefined;
+  readonly isSwallowing: () => boolean;
+}
+
+/** Passes messages on until one is to be cut at, or was swallowed: what comes after it would make no sense. */
+function relay(client: Socket, upstream: Socket, { cutFor, isSwallowing }: Fate): void {
   const prepared = new Map<string, string>();
   let cutting: Cut | undefined;
+  let isLost = false;
   const fromClient = messages(true, (message) => {
+    isLost ||= isSwallowing();
+    if (isLost) return;
     const cut = cutting === undefined ? cutFor(textOf(message, prepared)) : undefined;
     if (cut?.moment === 'before') {
       client.destroy();
@@ -93,6 +118,8 @@ function relay(client: Socket, upstream: Socket, cutFor: (text: string) => Cut |
     upstream.write(message);
   });
   const fromServer = messages(false, (message) => {
+    isLost ||= isSwallowing();
+    if (isLost) return;
     if (cutting === undefined) {
       client.write(message);
     } else if (message[0] === READY_FOR_QUERY) {

@@ -3,6 +3,7 @@
  * the log is asked once for each batch.
  */
 
+import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type Pool } from 'pg';
 import { fail } from '../errors/fail.ts';
@@ -35,6 +36,10 @@ const BUSY_POLL_MS = 10;
 const PACE_MS = 10;
 const RECONNECT_MS = 500;
 const CONNECT_MAX_MS = 5_000;
+/** A reading that takes longer will not be answered: those who wait for it are told so, and it is begun anew. */
+const ANSWER_MAX_MS = 5_000;
+/** Silence after which the connection that hears of commits is asked whether it is still there. */
+const KEEP_ALIVE_MS = 10_000;
 
 /** Where the log is, and how much of it is remembered. */
 export type TailOptions = {
@@ -42,6 +47,8 @@ export type TailOptions = {
   readonly databaseUrl: string;
   /** Changes that are remembered. Default 10,000. */
   readonly memoryMax?: number;
+  /** A reading is given up after so long, in milliseconds. Default 5,000. */
+  readonly answerMaxMs?: number;
 };
 
 /** What was read of the log at once; perhaps only that there was nothing. */
@@ -79,6 +86,8 @@ export class ChangeTail {
   #changes = 0;
   /** Those who want a reading that begins from now on. */
   #asked: PromiseWithResolvers<void> | undefined;
+  /** Gives up the reading that is under way. */
+  #giveUp: ((reason: unknown) => void) | undefined;
 
   /** @param onBatch is given each batch as soon as it is remembered; it must not throw. */
   constructor(options: TailOptions, onBatch: (batch: Batch) => void) {
@@ -94,6 +103,7 @@ export class ChangeTail {
   async stop(): Promise<void> {
     this.#stopped.abort();
     this.#bell.ring();
+    void (fail('STREAM_ENDED'));
     await this.#running;
     this.#takeAsked()?.reject(fail('STREAM_ENDED'));
   }
@@ -153,8 +163,8 @@ export class ChangeTail {
       const begunMs = performance.now();
       try {
         // With what a full memory would hold: all who watched the process before it come back at once, with tokens of that time.
-        this.#from ??= await cursorBeforeLast(sqlOn(pool), memoryMax);
-        const read = await readAfter(pool, this.#upTo ?? this.#from, BATCH_MAX);
+        this.#from ??= await this.#answer(cursorBeforeLast(sqlOn(pool), memoryMax));
+        const read = await this.#answer(readAfter(pool, this.#upTo ?? this.#from, BATCH_MAX));
         const isEnd = read.changes.length < BATCH_MAX;
         this.#remember(read);
         if (isEnd) {
@@ -175,6 +185,23 @@ export class ChangeTail {
           await this.#pause(RECONNECT_MS);
         }
       }
+    }
+  }
+
+  /** What a reading gives, unless the database says nothing for long, or there is no time left. Its connection is the pool's to give up. */
+  async #answer<T>(reading: Promise<T>): Promise<T> {
+    const { answerMaxMs = ANSWER_MAX_MS } = this.#options;
+    const silence = Promise.withResolvers<never>();
+    this.#giveUp = silence.reject;
+    if (this.#isStopped) {
+      silence.reject(fail('STREAM_ENDED'));
+    }
+    const timer = setTimeout(() => silence.reject(fail('UNREACHABLE', 'The database does not answer.')), answerMaxMs);
+    try {
+      return await Promise.race([reading, silence.promise]);
+    } finally {
+      clearTimeout(timer);
+      this.#giveUp = undefined;
     }
   }
 
@@ -216,11 +243,15 @@ export class ChangeTail {
   /** Keeps a connection that hears of commits. Without it changes are seen `POLL_MS` later. */
   async #listen(): Promise<void> {
     while (!this.#isStopped) {
+      const socket = new Socket();
       const client = new Client({
         connectionString: this.#options.databaseUrl,
         application_name: 'changefeed',
         connectionTimeoutMillis: CONNECT_MAX_MS,
+        query_timeout: CONNECT_MAX_MS,
         keepAlive: true,
+        keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+        stream: () => socket,
       });
       const ended = Promise.withResolvers<void>();
       const end = () => ended.resolve();
@@ -228,19 +259,24 @@ export class ChangeTail {
       client.on('error', end);
       this.#stopped.signal.addEventListener('abort', end);
       try {
-        await client.connect();
         client.on('notification', () => this.#bell.ring());
-        await client.query(`LISTEN ${CHANNEL}`);
+        await Promise.race([listening(client), ended.promise]);
         await ended.promise;
       } catch (error) {
         log.debug('cannot listen for changes', { error });
       } finally {
         this.#stopped.signal.removeEventListener('abort', end);
       }
-      await client.end().catch(() => {});
+      // No farewell: a server that fell silent would have to answer it.
+      socket.destroy();
       await this.#pause(RECONNECT_MS);
     }
   }
+}
+
+async function listening(client: Client): Promise<void> {
+  await client.connect();
+  await client.query(`LISTEN ${CHANNEL}`);
 }
 
 /** Index of the first change after the cursor, by bisection. */

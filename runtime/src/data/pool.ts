@@ -21,12 +21,16 @@ export type PoolOptions = {
   readonly workload: string;
   /** Connections, at most. Default 8. */
   readonly maxConnections?: number;
+  /** A statement that is not answered within this time, in milliseconds, failed: the server fell silent. Default a little above what one may take. */
+  readonly answerMaxMs?: number;
 };
 
 /** Longest that one statement may take when no caller waits, in milliseconds. */
 const STATEMENT_MAX_MS = 15_000;
 /** Longest that a statement may wait for a row that another transaction holds, in milliseconds. */
 const LOCK_MAX_MS = 5_000;
+/** By then the server has answered, if only that it took too long. */
+const ANSWER_MAX_MS = STATEMENT_MAX_MS + 2_000;
 const CONNECT_MAX_MS = 5_000;
 const IDLE_MAX_MS = 30_000;
 /** How often PostgreSQL looks whether we are still there while a statement runs or waits, in milliseconds. */
@@ -40,7 +44,12 @@ const parsers = {
 };
 
 /** Opens a pool. Connections are made when they are needed; a database that is not there fails the calls, not the process. */
-export function openPool({ databaseUrl, workload, maxConnections = 8 }: PoolOptions): Pool {
+export function openPool({
+  databaseUrl,
+  workload,
+  maxConnections = 8,
+  answerMaxMs = ANSWER_MAX_MS,
+}: PoolOptions): Pool {
   const pool = new Pool({
     connectionString: databaseUrl,
     application_name: workload,
@@ -48,6 +57,7 @@ export function openPool({ databaseUrl, workload, maxConnections = 8 }: PoolOpti
     connectionTimeoutMillis: CONNECT_MAX_MS,
     idleTimeoutMillis: IDLE_MAX_MS,
     statement_timeout: STATEMENT_MAX_MS,
+    query_timeout: answerMaxMs,
     lock_timeout: LOCK_MAX_MS,
     idle_in_transaction_session_timeout: STATEMENT_MAX_MS,
     // What a killed process or a caller who left was doing ends, and its locks are given back.
@@ -156,7 +166,8 @@ async function attemptOnce<T>(pool: Pool, work: (tx: Sql) => Promise<T>, begin: 
     return result;
   } catch (error) {
     // A statement that nobody waits for any more is not waited for here either: its connection is given up with it.
-    broken ??= signal?.aborted && running > 0 ? new Error('left while a statement ran') : await rollBack(client);
+    const isLeft = isSilence(error) || (signal?.aborted && running > 0);
+    broken ??= isLeft ? new Error('left while a statement ran') : await rollBack(client);
     throw error;
   } finally {
     client.off('error', onError);
@@ -185,8 +196,9 @@ const LOCK_NOT_AVAILABLE = '55P03';
 const RETRY_AFTER_MS = 250;
 /** SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown), and what the network says. */
 const UNREACHABLE = /^(08|53|57P)|^E(CONNREFUSED|CONNRESET|PIPE|NOTFOUND|TIMEDOUT|HOSTUNREACH)$|^EAI_AGAIN$|^ENOENT$/;
-/** What `pg` says without a code: of a connection that broke, and of a pool all of whose connections stayed in use. */
+/** What `pg` says without a code: of a connection that broke, of one that nothing comes from, and of a pool all of whose connections stayed in use. */
 const CONNECTION_TEXT = /Connection terminated|Client has encountered a connection error/;
+const SILENCE_TEXT = 'Query read timeout';
 const POOL_EXHAUSTED_TEXT = 'timeout exceeded when trying to connect';
 
 /** The typed error for what befell the database; anything else as it was. SQL never leaves the server. */
@@ -199,10 +211,15 @@ export function databaseError(error: unknown): unknown {
   if (code === LOCK_NOT_AVAILABLE || REPEATABLE.has(code) || message === POOL_EXHAUSTED_TEXT) {
     return fail('OVERLOADED', undefined, {}, { retryAfterMs: RETRY_AFTER_MS, cause: error });
   }
-  if (UNREACHABLE.test(code) || CONNECTION_TEXT.test(message)) {
+  if (UNREACHABLE.test(code) || CONNECTION_TEXT.test(message) || isSilence(error)) {
     return fail('UNREACHABLE', 'The database cannot be reached.', {}, { retryAfterMs: RETRY_AFTER_MS, cause: error });
   }
   return error;
+}
+
+/** Whether a statement was not answered at all; its connection is of no use any more. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === SILENCE_TEXT;
 }
 
 /** The SQLSTATE or system code of an error; empty when it has none. */

@@ -34,6 +34,9 @@ export type BenchServer = { readonly variant: Variant; readonly egress: string; 
 /** CPU that was used meanwhile, in milliseconds. */
 export type Usage = { readonly serverMs: number; readonly postgresMs: number };
 
+/** Longest that a statement may take that fills a database. */
+const LOADING_MAX_MS = 600_000;
+
 export class Stand {
   readonly #folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
   readonly #postgres: Cluster;
@@ -58,9 +61,9 @@ export class Stand {
   async database(catalogue: Catalogue): Promise<BenchDatabase> {
     this.#count += 1;
     const url = await this.#postgres.createDatabase(`bench_${this.#count}`);
-    const pool = openPool({ databaseUrl: url, workload: 'bench', maxConnections: 2 });
-    this.#pools.push(pool);
     // Loading takes as long as it takes.
+    const pool = openPool({ databaseUrl: url, workload: 'bench', maxConnections: 2, answerMaxMs: LOADING_MAX_MS });
+    this.#pools.push(pool);
     const client = await pool.connect();
     try {
       await client.query('SET statement_timeout = 0');
