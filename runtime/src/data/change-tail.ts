@@ -103,7 +103,7 @@ export class ChangeTail {
   async stop(): Promise<void> {
     this.#stopped.abort();
     this.#bell.ring();
-    void (fail('STREAM_ENDED'));
+    this.#giveUp?.(fail('STREAM_ENDED'));
     await this.#running;
     this.#takeAsked()?.reject(fail('STREAM_ENDED'));
   }
