@@ -3,10 +3,13 @@
  */
 
 import type { Pool } from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Batch, ChangeTail } from './change-tail.ts';
-import { Fixture, tokenOf, told, writeTo } from './changefeed-fixture.ts';
+import { change, Fixture, tokenOf, told, writeTo } from './changefeed-fixture.ts';
+import { append } from './changes.ts';
 import { databaseWithTables } from './fixture.ts';
+import { transaction } from './pool.ts';
+import { changed } from './watching.ts';
 
 let database: Awaited<ReturnType<typeof databaseWithTables>>;
 let pool: Pool;
@@ -67,4 +70,58 @@ test('in the midst of many changes nobody is told that it is past those that are
     [500, false],
     [200, true],
   ]);
+});
+
+describe('a bookmark says no more than was sent', () => {
+  test('while what was read of the log is still to be told', async () => {
+    const others = fixture.feed
+      .view<string>({ topic: 'others', read: async (changes) => changes.map(({ key }) => [{ value: key, keys: [] }]) })
+      .watch({
+        scope: '',
+        resumeToken: '',
+        signal: new AbortController().signal,
+        list: async () => ({ events: [], next: undefined }),
+        tell: changed,
+      });
+    await others.next();
+    const events = fixture.watch({ keys: ['q'], bookmarkIntervalMs: 30 });
+    await events.next();
+    const gate = Promise.withResolvers<void>();
+    fixture.gate = gate.promise;
+    await write('q');
+    await vi.waitFor(() => expect(fixture.readings).toContainEqual(['q']));
+    // The log is read on meanwhile, and there is nothing in it for this watcher.
+    for (const key of ['1', '2', '3']) {
+      await transaction(pool, (tx) => append(tx, [change(key, { topic: 'others' })]));
+      expect((await others.next()).value?.event.value).toBe(key);
+    }
+    const { value } = await events.next();
+    expect(value?.event.case).toBe('bookmark');
+    gate.resolve();
+    expect(told(await fixture.take('bookmark', { keys: ['q'], resumeToken: value?.resumeToken ?? '' }))).toEqual([
+      'q',
+      'bookmark',
+    ]);
+    await Promise.all([events.return(undefined), others.return(undefined)]);
+  });
+
+  test('while more waits for the watcher, although it took long over something that is no event', async () => {
+    const events = fixture.watch({
+      bookmarkIntervalMs: 10,
+      tell(value) {
+        const end = performance.now() + 30;
+        while (value === 'x' && performance.now() < end);
+        return value === 'x' ? undefined : changed(value);
+      },
+    });
+    const other = fixture.watch();
+    await Promise.all([events.next(), other.next()]);
+    // One after the other, so that they wait as two.
+    for (const key of ['x', 'q']) {
+      await write(key);
+      expect((await other.next()).value?.event.value).toBe(key);
+    }
+    expect((await events.next()).value?.event.value).toBe('q');
+    await Promise.all([events.return(undefined), other.return(undefined)]);
+  });
 });
