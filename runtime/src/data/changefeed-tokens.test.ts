@@ -6,9 +6,9 @@ import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Batch, ChangeTail } from './change-tail.ts';
 import { change, Fixture, tokenOf, told, writeTo } from './changefeed-fixture.ts';
-import { append } from './changes.ts';
+import { append, currentSnapshot, purgeChanges, readAfter } from './changes.ts';
 import { databaseWithTables } from './fixture.ts';
-import { transaction } from './pool.ts';
+import { query, transaction } from './pool.ts';
 import { changed } from './watching.ts';
 
 let database: Awaited<ReturnType<typeof databaseWithTables>>;
@@ -124,4 +124,19 @@ describe('a bookmark says no more than was sent', () => {
     expect((await events.next()).value?.event.value).toBe('q');
     await Promise.all([events.return(undefined), other.return(undefined)]);
   });
+});
+
+test('a purge forgets some at a time, and notes how far each time', async () => {
+  const { cursor } = await currentSnapshot(pool);
+  for (const key of ['1', '2', '3', '4', '5', 'young']) await write(key);
+  await pool.query("UPDATE changes SET create_time = now() - interval '2 days' WHERE key <> 'young'");
+  const statements = vi.spyOn(pool, 'query');
+  await purgeChanges(pool, 2);
+  const deletions = statements.mock.calls.filter(([statement]) => String(statement).includes('changes_horizon'));
+  expect(deletions).toHaveLength(3);
+  statements.mockRestore();
+  const [young] = await query<{ transaction: bigint }>(pool, 'SELECT transaction::text::bigint FROM changes');
+  const { changes, keptFrom } = await readAfter(pool, cursor, 10);
+  expect(changes.map(({ key }) => key)).toEqual(['young']);
+  expect([keptFrom > cursor.transaction, keptFrom <= (young?.transaction ?? 0n)]).toEqual([true, true]);
 });

@@ -35,6 +35,8 @@ export const CHANNEL = 'changes';
 
 /** Changes are kept at least this long, in hours. */
 const KEEP_HOURS = 24;
+const PURGED_AT_ONCE = 20_000;
+const NOTHING_PURGED = { count: 0n };
 
 /** Writes changes in the transaction `tx`, in order, and wakes the readers once it has committed. */
 export async function append(tx: Sql, changes: readonly NewChange[]): Promise<void> {
@@ -179,17 +181,28 @@ export async function cursorBeforeLast(sql: Sql, count: number): Promise<Cursor>
 /**
  * Forgets changes that are older than a day, and notes how far. Also those of transactions that are yet to come: a backup
  * restored into another cluster brought them along, and they would be read out of order in days or years.
+ *
+ * @param atOnce rows that a statement deletes, at most: a purge that was not done for long would not end within one.
  */
-export async function purgeChanges(pool: Pool): Promise<void> {
+export async function purgeChanges(pool: Pool, atOnce = PURGED_AT_ONCE): Promise<void> {
   await query(pool, 'DELETE FROM changes WHERE transaction >= pg_snapshot_xmax(pg_current_snapshot())');
-  await query(
-    pool,
-    `WITH gone AS (
-       DELETE FROM changes WHERE create_time < now() - make_interval(hours => $1) RETURNING transaction),
-     horizon AS (SELECT max(transaction) AS transaction FROM gone)
-     INSERT INTO changes_horizon (id, transaction)
-     SELECT true, ((transaction::text::bigint) + 1)::text::xid8 FROM horizon WHERE transaction IS NOT NULL
-     ON CONFLICT (id) DO UPDATE SET transaction = greatest(changes_horizon.transaction, excluded.transaction)`,
-    [KEEP_HOURS],
-  );
+  for (let left = true; left; ) {
+    const [{ count } = NOTHING_PURGED] = await query<{ count: bigint }>(
+      pool,
+      `WITH gone AS (
+         DELETE FROM changes
+         WHERE position = ANY(ARRAY(
+           SELECT position FROM changes WHERE create_time < now() - make_interval(hours => $1)
+           ORDER BY create_time LIMIT $2 FOR UPDATE SKIP LOCKED))
+         RETURNING transaction),
+       horizon AS (SELECT max(transaction) AS transaction FROM gone),
+       noted AS (
+         INSERT INTO changes_horizon (id, transaction)
+         SELECT true, ((transaction::text::bigint) + 1)::text::xid8 FROM horizon WHERE transaction IS NOT NULL
+         ON CONFLICT (id) DO UPDATE SET transaction = greatest(changes_horizon.transaction, excluded.transaction))
+       SELECT count(*) FROM gone`,
+      [KEEP_HOURS, atOnce],
+    );
+    left = count >= atOnce;
+  }
 }
