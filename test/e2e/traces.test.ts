@@ -95,8 +95,8 @@ function asText(spans: readonly Span[]): string {
   const show = (span: Span, depth: number): void => {
     const below = children.get(span.spanId) ?? [];
     const statements = new Set(below.filter(isStatement).map(statementName));
-    // One NOTIFY may serve the commits of several calls: it belongs to whichever came first.
-    statements.delete('NOTIFY');
+    // These serve several calls, and belong to whichever came first: the news of commits, and what inventory remembers of its market for some seconds.
+    for (const shared of ['changes_wake', 'market_glimpse']) statements.delete(shared);
     const ran = statements.size === 0 ? '' : `: ${[...statements].sort().join(' ')}`;
     const verb = span.kind === SpanKind.SERVER ? 'answers' : 'asks';
     lines.push(`${'  '.repeat(depth)}${span.serviceName} ${verb} ${shortName(span)}${ran}`);
@@ -195,7 +195,7 @@ edge answers PrepareCheckout
       shipping asks PlanSourcing
         shipping-envoy asks PlanSourcing
           inventory-envoy answers PlanSourcing
-            inventory answers PlanSourcing: market_read stock_read`.trim();
+            inventory answers PlanSourcing: catalogue_read stock_read`.trim();
 
 /** PlaceShipment. */
 const PLACE = `
@@ -213,7 +213,7 @@ edge answers PlaceShipment
       shipping asks CreateReservation
         shipping-envoy asks CreateReservation
           inventory-envoy answers CreateReservation
-            inventory answers CreateReservation: BEGIN COMMIT changes_append market_read reservation_book reservation_keys_answer reservation_keys_claim reservation_stamps stock_lock`.trim();
+            inventory answers CreateReservation: reserve_planned`.trim();
 
 /** What the saga asks for, in this order. */
 const SAGA = ['CreateReservation', 'AcceptQuote', 'ConfirmReservation'];

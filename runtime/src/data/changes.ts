@@ -80,7 +80,12 @@ export function wake(pool: Pool): void {
       wake(pool);
     }
   };
-  detached(() => pool.query(`BEGIN; SET LOCAL synchronous_commit = off; NOTIFY ${CHANNEL}; COMMIT`)).then(done, done);
+  const notify = {
+    name: 'changes_wake',
+    text: "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')",
+    values: [CHANNEL],
+  };
+  detached(() => pool.query(notify)).then(done, done);
 }
 
 type ChangeRow = { transaction: bigint | null; position: bigint; topic: string; key: string; payload: Buffer };
