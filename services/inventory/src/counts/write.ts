@@ -14,13 +14,13 @@ import { StockReason, StockState } from '@weft/gen/weft/inventory/v1/stock_servi
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import { instantOf } from '../instants.ts';
-import { itemNotFound } from '../items/item.ts';
+import { itemNotFound, kitHasNoStock } from '../items/item.ts';
 import { locationNotFound } from '../locations/location.ts';
 import { checkBounds } from '../stock/booking.ts';
 import { post } from '../stock/ledger.ts';
 import type { Level } from '../stock/level.ts';
 import { lockStock } from '../stock/lock.ts';
-import { checkLotNamed, knowLots, type Lot } from '../stock/lots.ts';
+import { checkLotNamed, knowLotsAt, type Lot, lotKey } from '../stock/lots.ts';
 import { ensureStock, type HeldItem, holdItems, holdItemsEvenDeleted, holdLocations } from '../stock/references.ts';
 import { unitsFree, unitsIn } from '../stock/states.ts';
 import { COUNT_COLUMNS, type CountRow, countMessage, countNotFound, readCount } from './count.ts';
@@ -71,7 +71,7 @@ export async function submitCount(
   checkLines(count, items, counted, times);
   const skus = [...new Set(counted.map(({ sku }) => sku))];
   await lockAt(tx, count.location_id, skus);
-  await knowNamed(tx, count.location_id, counted);
+  await knowLotsAt(tx, count.location_id, counted);
   const { rows } = await tx.query<{ lines: bigint }>({
     name: 'count_submit',
     text: `
@@ -121,7 +121,7 @@ export async function approveCount(tx: Sql, { countId }: ApproveCountRequest, ac
   const skus = await dropLines(tx, countId, items);
   const levels = await lockAt(tx, count.location_id, skus);
   const lines = (await reckon(tx, countId, skus)).filter(({ difference }) => difference !== 0n);
-  const lots = await knowNamed(tx, count.location_id, lines);
+  const lots = await knowLotsAt(tx, count.location_id, lines);
   checkBooking(lines, levels, lots);
   const postings = lines.map(({ sku, lotId, difference }) => ({
     sku,
@@ -175,10 +175,6 @@ function countState({ count_id: countId, state }: CountRow, why: string) {
   return fail('COUNT_STATE', `${why}: the count ${countId}`, { count_id: countId, state: CountState[state] ?? '' });
 }
 
-function kitHasNoStock(sku: string) {
-  return fail('KIT_HAS_NO_STOCK', `${sku} is a kit: its components have stock`, { sku });
-}
-
 /** @throws COUNT_LINE_INVALID, KIT_HAS_NO_STOCK, LOT_REQUIRED, LOT_UNEXPECTED */
 function checkLines(
   { skus, create_time: createTime, now }: Opened['count'],
@@ -197,10 +193,10 @@ function checkLines(
     if (!of.has(sku) || item === undefined) {
       throw invalid('is not what the count is of');
     }
-    if (seen.has(`${sku} ${lotId}`)) {
+    if (seen.has(lotKey(line))) {
       throw invalid('comes twice');
     }
-    seen.add(`${sku} ${lotId}`);
+    seen.add(lotKey(line));
     const time = times[index];
     if (time !== undefined && time < createTime) {
       throw invalid(`was counted before the count was opened, which was at ${createTime.toISOString()}`);
@@ -223,17 +219,6 @@ async function lockAt(tx: Sql, locationId: string, skus: readonly string[]): Pro
   );
   const levels = await lockStock(tx, skus);
   return new Map(levels.filter((level) => level.locationId === locationId).map((level) => [level.sku, level]));
-}
-
-/** The lots that lines name, by SKU and lot. */
-async function knowNamed(
-  tx: Sql,
-  locationId: string,
-  lines: readonly { readonly sku: string; readonly lotId: string }[],
-): Promise<ReadonlyMap<string, Lot>> {
-  const named = lines.filter(({ lotId }) => lotId !== '').map(({ sku, lotId }) => ({ sku, locationId, lotId }));
-  const lots = await knowLots(tx, named, 'LOT_NOT_FOUND');
-  return new Map(lots.map((lot, index) => [`${named[index]?.sku} ${lot.lotId}`, lot]));
 }
 
 /** Drops the lines of items whose stock is kept otherwise since. Gives the SKUs of those that remain. */
@@ -265,7 +250,7 @@ function checkBooking(
   const sums = new Map<string, bigint>();
   for (const { sku, lotId, difference } of lines) {
     const level = levelOf(levels, sku);
-    const free = unitsFree(StockState.AVAILABLE, undefined, level, { lot: lots.get(`${sku} ${lotId}`) });
+    const free = unitsFree(StockState.AVAILABLE, undefined, level, { lot: lots.get(lotKey({ sku, lotId })) });
     if (-difference > free) {
       throw insufficientStock(level, { sku, lotId, difference }, free);
     }

@@ -101,3 +101,8 @@ export function checkGtin({ gtin }: Item): void {
 export function itemNotFound(sku: string) {
   return fail('ITEM_NOT_FOUND', `no item has the SKU ${sku}`, { sku });
 }
+
+/** The error for a kit where only what has stock of its own can be meant. */
+export function kitHasNoStock(sku: string) {
+  return fail('KIT_HAS_NO_STOCK', `${sku} is a kit: its components have stock`, { sku });
+}

@@ -6,7 +6,7 @@
 import type { LedgerEntry, StockLevel } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
-import { itemNotFound } from '../items/item.ts';
+import { itemNotFound, kitHasNoStock } from '../items/item.ts';
 import { locationNotFound } from '../locations/location.ts';
 import { type Occasion, post } from './ledger.ts';
 import { type Level, levelMessage, MAX_UNITS } from './level.ts';
@@ -38,7 +38,7 @@ export async function openPlace(tx: Sql, { sku, locationId }: Place): Promise<Op
     throw locationNotFound(locationId);
   }
   if (item.isKit) {
-    throw fail('KIT_HAS_NO_STOCK', `${sku} is a kit: its components have stock`, { sku });
+    throw kitHasNoStock(sku);
   }
   await ensureStock(tx, [{ sku, locationId }]);
   const levels = await lockStock(tx, [sku]);

@@ -113,6 +113,11 @@ export type NamedLot = {
   readonly expireTime?: Date | undefined;
 };
 
+/** Names a lot of an item among others, or, with the empty lot, what is of none: neither part can hold a space. */
+export function lotKey({ sku, lotId }: Pick<NamedLot, 'sku' | 'lotId'>): string {
+  return `${sku} ${lotId}`;
+}
+
 /** Why a lot that is named cannot be booked. */
 export type LotProblem = {
   readonly reason: 'LOT_REQUIRED' | 'LOT_UNEXPECTED' | 'LOT_NOT_FOUND' | 'LOT_EXPIRY_MISMATCH';
@@ -167,6 +172,22 @@ export async function knowLots(
     }
     return lot;
   });
+}
+
+/**
+ * What `knowLots` does for those of the lines that name a lot, all at one location and of known lots.
+ *
+ * @returns the lots by `lotKey`.
+ * @throws LOT_NOT_FOUND
+ */
+export async function knowLotsAt(
+  tx: Sql,
+  locationId: string,
+  lines: readonly Pick<NamedLot, 'sku' | 'lotId'>[],
+): Promise<ReadonlyMap<string, Lot>> {
+  const named = lines.filter(({ lotId }) => lotId !== '').map(({ sku, lotId }) => ({ sku, locationId, lotId }));
+  const lots = await knowLots(tx, named, 'LOT_NOT_FOUND');
+  return new Map(lots.map((lot, index) => [lotKey({ sku: named[index]?.sku ?? '', lotId: lot.lotId }), lot]));
 }
 
 /** What `knowLots` does, with what it throws for as a value in the lot's place: for who reports many slips at once. */

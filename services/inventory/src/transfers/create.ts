@@ -5,11 +5,11 @@
 import type { CreateTransferRequest, Transfer } from '@weft/gen/weft/inventory/v1/transfer_service_pb.js';
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
-import { itemNotFound } from '../items/item.ts';
+import { itemNotFound, kitHasNoStock } from '../items/item.ts';
 import { locationNotFound } from '../locations/location.ts';
-import { checkLotNamed } from '../stock/lots.ts';
+import { checkLotNamed, lotKey } from '../stock/lots.ts';
 import { holdItems, holdLocations } from '../stock/references.ts';
-import { lineKey, readTransfer } from './transfer.ts';
+import { readTransfer } from './transfer.ts';
 
 /**
  * @throws TRANSFER_LINES_INVALID, ITEM_NOT_FOUND, LOCATION_NOT_FOUND, LOCATION_DEACTIVATED, KIT_HAS_NO_STOCK, LOT_REQUIRED, LOT_UNEXPECTED,
@@ -25,7 +25,7 @@ export async function draft(tx: Sql, request: CreateTransferRequest): Promise<Tr
       throw itemNotFound(sku);
     }
     if (item.isKit) {
-      throw fail('KIT_HAS_NO_STOCK', `${sku} is a kit: its components have stock`, { sku });
+      throw kitHasNoStock(sku);
     }
   }
   await checkLocations(tx, request);
@@ -67,7 +67,7 @@ function checkShape({ sourceLocationId, destinationLocationId, lines }: CreateTr
   }
   const seen = new Set<string>();
   for (const line of lines) {
-    const key = lineKey(line);
+    const key = lotKey(line);
     if (seen.has(key)) {
       const { sku, lotId } = line;
       const of = lotId === '' ? sku : `the lot ${lotId} of ${sku}`;

@@ -8,7 +8,6 @@ import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import { type Level, levelKey, MAX_UNITS } from '../stock/level.ts';
 import { lockStock } from '../stock/lock.ts';
-import { knowLots, type Lot } from '../stock/lots.ts';
 import { ensureStock, type HeldItem, holdItemsEvenDeleted, holdLocations } from '../stock/references.ts';
 import { lockTransfer, readTransfer } from './transfer.ts';
 
@@ -54,18 +53,6 @@ export function levelIn({ levels }: OpenedTransfer, sku: string, locationId: str
     throw new Error(`the stock row of ${sku} at ${locationId} vanished under its transfer's lock`);
   }
   return level;
-}
-
-/** The lots of lines that name one, at a location, by `lineKey`. What is shipped or back needs their rows there. */
-export async function lotsAt(
-  tx: Sql,
-  lines: readonly { readonly sku: string; readonly lotId: string }[],
-  locationId: string,
-  keyOf: (line: { readonly sku: string; readonly lotId: string }) => string,
-): Promise<ReadonlyMap<string, Lot>> {
-  const named = lines.filter(({ lotId }) => lotId !== '').map(({ sku, lotId }) => ({ sku, lotId, locationId }));
-  const lots = await knowLots(tx, named, 'LOT_NOT_FOUND');
-  return new Map(lots.map((lot, index) => [keyOf({ sku: named[index]?.sku ?? '', lotId: lot.lotId }), lot] as const));
 }
 
 /** @throws QUANTITY_OUT_OF_RANGE when more units would be in a balance than there may be. */

@@ -128,8 +128,3 @@ function transferOf(row: TransferRow): Transfer {
 export function onTheWay(line: TransferLine): bigint {
   return line.quantity - line.acceptedQuantity - line.rejectedQuantity - line.returnedQuantity;
 }
-
-/** Names a line among those of its transfer: neither part can hold a space. */
-export function lineKey({ sku, lotId }: { readonly sku: string; readonly lotId: string }): string {
-  return `${sku} ${lotId}`;
-}

@@ -14,9 +14,9 @@ import type { Sql } from '@weft/runtime/data/pool';
 import { fail } from '@weft/runtime/errors/fail';
 import { type Posting, post } from '../stock/ledger.ts';
 import { removable } from '../stock/level.ts';
-import { freeOfLot } from '../stock/lots.ts';
-import { checkMost, levelIn, lotsAt, openTransfer, unitsBySku } from './opened.ts';
-import { lineKey, onTheWay, readTransfer } from './transfer.ts';
+import { freeOfLot, knowLotsAt, lotKey } from '../stock/lots.ts';
+import { checkMost, levelIn, openTransfer, unitsBySku } from './opened.ts';
+import { onTheWay, readTransfer } from './transfer.ts';
 
 const { DRAFT, SHIPPED, PARTLY_RECEIVED, RECEIVED, CANCELLED } = TransferState;
 
@@ -24,9 +24,9 @@ const { DRAFT, SHIPPED, PARTLY_RECEIVED, RECEIVED, CANCELLED } = TransferState;
 export async function ship(tx: Sql, transferId: string, actor: string): Promise<Transfer> {
   const opened = await openTransfer(tx, transferId, (found) => checkState(found, [DRAFT]));
   const { lines, sourceLocationId, destinationLocationId } = opened.transfer;
-  const lots = await lotsAt(tx, lines, sourceLocationId, lineKey);
+  const lots = await knowLotsAt(tx, sourceLocationId, lines);
   for (const { sku, lotId, quantity } of lines) {
-    const lot = lots.get(lineKey({ sku, lotId }));
+    const lot = lots.get(lotKey({ sku, lotId }));
     const isTracked = opened.items.get(sku)?.lotTracked ?? false;
     // An item that began to be kept by lot, or ceased to be, since the draft has nothing of the kind that the line names.
     const free = isTracked !== (lot !== undefined) ? 0n : lot === undefined ? undefined : freeOfLot(lot);
@@ -65,7 +65,7 @@ export async function receive(tx: Sql, request: ReceiveTransferRequest, actor: s
   for (const [sku, units] of unitsBySku(received.map((line) => ({ sku: line.sku, units: unitsOf(line) })))) {
     checkMost(levelIn(opened, sku, destination), 'onHand', units);
   }
-  await lotsAt(tx, received, destination, lineKey);
+  await knowLotsAt(tx, destination, received);
   const postings = received.map(
     (line): Posting => ({
       sku: line.sku,
@@ -112,7 +112,7 @@ export async function cancel(tx: Sql, transferId: string, actor: string): Promis
     for (const [sku, units] of unitsBySku(back.map((line) => ({ sku: line.sku, units: onTheWay(line) })))) {
       checkMost(levelIn(opened, sku, sourceLocationId), 'onHand', units);
     }
-    await lotsAt(tx, back, sourceLocationId, lineKey);
+    await knowLotsAt(tx, sourceLocationId, back);
     const postings = back.flatMap((line): Posting[] => [
       { sku: line.sku, locationId: destinationLocationId, incoming: -onTheWay(line) },
       { sku: line.sku, lotId: line.lotId, locationId: sourceLocationId, onHand: onTheWay(line) },
@@ -175,8 +175,8 @@ function addedUp(lines: readonly ReceivedLine[]): Received[] {
   const sums = new Map<string, Received>();
   for (const line of lines) {
     const { sku, lotId, acceptedQuantity, rejectedQuantity } = line;
-    const { accepted, rejected } = sums.get(lineKey(line)) ?? { accepted: 0n, rejected: 0n };
-    sums.set(lineKey(line), {
+    const { accepted, rejected } = sums.get(lotKey(line)) ?? { accepted: 0n, rejected: 0n };
+    sums.set(lotKey(line), {
       sku,
       lotId,
       accepted: accepted + acceptedQuantity,
@@ -191,10 +191,10 @@ function addedUp(lines: readonly ReceivedLine[]): Received[] {
 }
 
 function checkOnTheWay({ lines }: Transfer, received: readonly Received[]): void {
-  const byKey = new Map(lines.map((line) => [lineKey(line), onTheWay(line)]));
+  const byKey = new Map(lines.map((line) => [lotKey(line), onTheWay(line)]));
   for (const line of received) {
     const { sku, lotId } = line;
-    const units = byKey.get(lineKey(line));
+    const units = byKey.get(lotKey(line));
     if (units === undefined || unitsOf(line) > units) {
       const what = lotId === '' ? sku : `the lot ${lotId} of ${sku}`;
       const message = `${unitsOf(line)} units of ${what} are to be received, and ${units ?? 0n} are on the way`;
