@@ -1,15 +1,16 @@
 # Ends what a supervisor leaves behind when it dies without stopping anything, as by kill -9.
-# It reads `add <group> <signal>` and `remove <group>` on its standard input, whose other end the supervisor holds. When
-# that end closes, it sends each group that is left its own signal, waits, and kills what does not go. A shell, because it
-# costs 1 MB for the whole life of the mesh.
-groups=' '
-while read -r verb group signal; do
+# Its arguments are the groups that live already, each `<group>:<signal>`. It reads `add <group>:<signal>` and
+# `remove <group>` on its standard input, whose other end the supervisor holds. When that end closes, it sends each group
+# that is left its own signal, waits, and kills what does not go. A shell, because it costs 1 MB for the whole life of the
+# mesh.
+groups=" $* "
+while read -r verb which; do
   case "$verb" in
-    add) groups="$groups$group:$signal " ;;
+    add) groups="$groups$which " ;;
     remove)
       rest=' '
       for entry in $groups; do
-        [ "${entry%%:*}" = "$group" ] || rest="$rest$entry "
+        [ "${entry%%:*}" = "$which" ] || rest="$rest$entry "
       done
       groups="$rest"
       ;;

@@ -19,7 +19,7 @@ export class Guardian {
   /** From now on the group dies with the supervisor, first by `signal`. */
   add(group: number, signal: NodeJS.Signals): void {
     this.#groups.set(group, signal);
-    this.#tell(`add ${group} ${withoutPrefix(signal)}`);
+    this.#tell(`add ${entry(group, signal)}`);
   }
 
   /** The group is gone. */
@@ -39,13 +39,18 @@ export class Guardian {
   }
 
   #launch(): ChildProcess {
-    const shell = spawn('/bin/sh', [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], cwd: '/' });
-    // Writing to a shell that was just killed fails; its replacement is told everything anew.
+    // A replacement is born with what it guards: told afterwards, it would know nothing of it should the supervisor die in between.
+    const entries = [...this.#groups].map(([group, signal]) => entry(group, signal));
+    const shell = spawn('/bin/sh', [script, ...entries], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      cwd: '/',
+    });
+    // Writing to a shell that was just killed fails; its replacement knows of everything.
     shell.stdin?.on('error', () => {});
     shell.once('exit', () => {
       if (this.#ended) return;
       this.#shell = this.#launch();
-      for (const [group, signal] of this.#groups) this.#tell(`add ${group} ${withoutPrefix(signal)}`);
     });
     return shell;
   }
@@ -55,7 +60,7 @@ export class Guardian {
   }
 }
 
-/** `kill -s` of a POSIX shell takes names without SIG. */
-function withoutPrefix(signal: NodeJS.Signals): string {
-  return signal.replace(/^SIG/, '');
+/** `<group>:<signal>` as guardian.sh takes it; `kill -s` of a POSIX shell takes names without SIG. */
+function entry(group: number, signal: NodeJS.Signals): string {
+  return `${group}:${signal.replace(/^SIG/, '')}`;
 }

@@ -142,11 +142,21 @@ describe('when the supervisor itself is killed', () => {
     await once(child.stdout, 'data');
     const supervisorPid = child.pid ?? 0;
     const childPid = Number(readFileSync(join(folder, 'orphan.up'), 'utf8').trim());
-    const tasks = readFileSync(`/proc/${supervisorPid}/task/${supervisorPid}/children`, 'utf8')
-      .trim()
-      .split(' ')
-      .map(Number);
-    return { supervisorPid, childPid, guardianPid: tasks.find((pid) => pid !== childPid) ?? 0 };
+    const guardianPid = childrenOf(supervisorPid).find((pid) => pid !== childPid);
+    if (guardianPid === undefined) throw new Error('the supervisor has no guardian');
+    return { supervisorPid, childPid, guardianPid };
+  }
+
+  const childrenOf = (pid: number) =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+
+  /** Nothing for a process that has ended meanwhile. */
+  function commandLine(pid: number): string[] {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    } catch {
+      return [];
+    }
   }
 
   test.runIf(process.platform === 'linux')('nothing that it started is left, though a child is deaf', async () => {
@@ -172,11 +182,9 @@ describe('when the supervisor itself is killed', () => {
   test.runIf(process.platform === 'linux')('after its guardian was killed, another one has taken over', async () => {
     const { supervisorPid, childPid, guardianPid } = await victim(scratchFolder());
     process.kill(guardianPid, 'SIGKILL');
-    const children = () =>
-      readFileSync(`/proc/${supervisorPid}/task/${supervisorPid}/children`, 'utf8').trim().split(' ');
-    await waitFor('another guardian', () => children().some((pid) => ![guardianPid, childPid].includes(Number(pid))), {
-      withinMs: 5000,
-    });
+    // It is one from the moment on when it runs as one: a child that was forked and not yet become the shell guards nothing.
+    const guards = (pid: number) => pid !== guardianPid && commandLine(pid).includes(`${childPid}:TERM`);
+    await waitFor('another guardian', () => childrenOf(supervisorPid).some(guards), { withinMs: 15_000 });
     process.kill(supervisorPid, 'SIGKILL');
     await gone(childPid);
   });
