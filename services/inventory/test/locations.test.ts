@@ -1,13 +1,24 @@
+import { OutOfStockPolicy } from '@weft/gen/weft/inventory/v1/item_pb.js';
+import { ReservationState } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import { StockReason, StockState } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { fieldViolationsOf, metadataOf, reasonOf } from '@weft/runtime/errors/fail';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { failure, reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
-import { addItem, addLocation, addStock, aLocation, levelAt, startInventory, type TestInventory } from './harness.ts';
+import {
+  addItem,
+  addLocation,
+  addStock,
+  aLocation,
+  levelAt,
+  NEVER_MS,
+  startInventory,
+  type TestInventory,
+} from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
-  inventory = await startInventory();
+  inventory = await startInventory({ sweepIntervalMs: NEVER_MS });
 });
 afterEach(() => checkInvariants(inventory.pool));
 afterAll(() => inventory.stop());
@@ -232,6 +243,24 @@ describe('delete', () => {
     await inventory.counts.approveCount(counting());
     await remove('busy-1');
     await remove('busy-2');
+  });
+
+  test('what holds that ran out had set aside counts no more, though nobody has tidied them', async () => {
+    await addLocation(inventory, { locationId: 'ran-out' });
+    await addItem(inventory, { sku: 'D-2', outOfStockPolicy: OutOfStockPolicy.BACKORDER, backorderLimit: 5n });
+    const { reservation } = await inventory.reservations.createReservation({
+      requestId: requestId(),
+      ttl: { seconds: 60n },
+      lines: [{ sku: 'D-2', quantity: 2n, locationId: 'ran-out' }],
+    });
+    const error = await failure(remove('ran-out'));
+    expect(metadataOf(error)).toEqual({ location_id: 'ran-out', reserved: '2', backordered: '2' });
+    await inventory.pool.query('UPDATE reservations SET expire_time = now() WHERE reservation_id = $1', [
+      reservation?.reservationId,
+    ]);
+    await remove('ran-out');
+    const read = await inventory.reservations.getReservation({ reservationId: reservation?.reservationId ?? '' });
+    expect(read.reservation?.state).toBe(ReservationState.EXPIRED);
   });
 
   test('raced by goods that come in: either they are there, or there is no place for them', async () => {

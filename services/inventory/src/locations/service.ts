@@ -15,6 +15,7 @@ import {
 import { mutate } from '@weft/runtime/data/mutation';
 import { CURSOR, closePage, openPage } from '@weft/runtime/data/page';
 import type { Database } from '../database.ts';
+import { sweepLocation } from '../reservations/sweep.ts';
 import { LOCATION_ID_CURSOR, locationMessage, locationNotFound } from './location.ts';
 import { createLocation, deleteLocation, updateLocation } from './write.ts';
 
@@ -68,10 +69,13 @@ export function locationService(database: Database): ServiceImpl<typeof Location
         create(UpdateLocationResponseSchema, { location: await updateLocation(database, tx, request) }),
       ),
 
-    deleteLocation: (request) =>
-      mutate(pool, method.deleteLocation, request, async (tx) => {
+    async deleteLocation(request) {
+      // Before the transaction that deletes: it locks the stock of a location alone, and holds span others.
+      await sweepLocation(pool, request.locationId);
+      return await mutate(pool, method.deleteLocation, request, async (tx) => {
         await deleteLocation(database, tx, request);
         return create(DeleteLocationResponseSchema);
-      }),
+      });
+    },
   };
 }

@@ -3,7 +3,7 @@
  * the news to watchers, and keeps the heap of what others have to tidy small.
  */
 
-import { transaction } from '@weft/runtime/data/pool';
+import { type Sql, transaction } from '@weft/runtime/data/pool';
 import type { Pool } from 'pg';
 import { lockStock } from '../stock/lock.ts';
 
@@ -24,16 +24,35 @@ export async function sweepExpired(pool: Pool, signal: AbortSignal): Promise<voi
           )
           SELECT DISTINCT sku FROM due JOIN allocations USING (reservation_id)`,
       });
-      if (rows.length > 0) {
-        await lockStock(
-          tx,
-          rows.map(({ sku }) => sku),
-        );
-      }
+      await tidy(tx, rows);
       return rows.length;
     });
     if (tidied === 0) {
       return;
     }
+  }
+}
+
+/** Tidies the holds of units at a location, for who asks whether anything is held there. */
+export async function sweepLocation(pool: Pool, locationId: string): Promise<void> {
+  await transaction(pool, async (tx) => {
+    const { rows } = await tx.query<{ sku: string }>({
+      name: 'reservations_due_at',
+      text: `
+        SELECT DISTINCT a.sku FROM reservations r JOIN allocations a USING (reservation_id)
+        WHERE r.state = 1 AND r.expire_time <= now() AND a.location_id = $1`,
+      values: [locationId],
+    });
+    await tidy(tx, rows);
+  });
+}
+
+/** Locks the stock of items, which tidies what of it is held and ran out. */
+async function tidy(tx: Sql, items: readonly { readonly sku: string }[]): Promise<void> {
+  if (items.length > 0) {
+    await lockStock(
+      tx,
+      items.map(({ sku }) => sku),
+    );
   }
 }
