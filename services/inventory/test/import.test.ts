@@ -375,6 +375,23 @@ describe('progress', () => {
     expect(at?.errors.at(-1)?.line).toBe(1_000n);
   });
 
+  test('a chunk that is refused again counts once, also where there was no room to tell its errors', async () => {
+    const sku = await newItem();
+    const id = requestId();
+    const rows = Array.from({ length: 600 }, (_, index) => row(`I-NONE-${index}`, 1));
+    const chunks = [1n, 601n, 1_201n].map((firstLine) => ({ requestId: id, firstLine, rows }));
+    await importStock(chunks);
+    await importStock(chunks);
+    expect(await progress(id)).toMatchObject({ skippedCount: 1_800n });
+    // The first is mended, which makes room for errors of those that are refused from now on.
+    await importStock([{ requestId: id, firstLine: 1n, rows: [row(sku, 1)] }, ...chunks.slice(1)]);
+    const at = await progress(id);
+    expect(at).toMatchObject({ skippedCount: 1_200n, changedCount: 1n });
+    expect(at?.errors.map(({ line }) => line)).toEqual(
+      Array.from({ length: 1_000 }, (_, index) => BigInt(601 + index)),
+    );
+  });
+
   test('old ones are forgotten', async () => {
     const [old, young] = [requestId(), requestId()];
     for (const id of [old, young]) {

@@ -23,6 +23,15 @@ const NEVER: Readonly<Record<string, string>> = {
     WHERE least(on_hand, reserved, unavailable, damaged, quality_control, expired, safety, incoming, backordered, low_stock_threshold) < 0
       OR unavailable <> damaged + quality_control + expired OR on_hand < reserved - backordered + unavailable
       OR backordered > reserved`,
+  'of a level that is low it is known that this was told, and of no other': `
+    SELECT s.sku, s.location_id, s.low_stock_told, s.low_stock_threshold, x.expired
+    FROM stock s LEFT JOIN LATERAL (
+      SELECT sum(x.on_hand - x.reserved - x.damaged - x.quality_control) AS expired, bool_and(l.expiry_told) AS told
+      FROM lot_stock x JOIN lots l USING (sku, lot_id)
+      WHERE x.sku = s.sku AND x.location_id = s.location_id AND l.expire_time <= now()
+    ) x ON true
+    WHERE x.told IS NOT FALSE AND s.low_stock_told <> (s.low_stock_threshold > 0
+      AND s.on_hand - s.reserved - s.unavailable - s.safety - coalesce(x.expired, 0) <= s.low_stock_threshold)`,
   'no lot is negative or sold twice': `
     SELECT * FROM lot_stock
     WHERE least(on_hand, reserved, damaged, quality_control) < 0 OR on_hand < reserved + damaged + quality_control`,

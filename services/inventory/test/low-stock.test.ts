@@ -1,12 +1,15 @@
 import { fromJson, fromJsonString } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { LowStockSchema, StockReason, StockState } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { transaction } from '@weft/runtime/data/pool';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
+import { tellExpired } from '../src/stock/expiry.ts';
 import { post } from '../src/stock/ledger.ts';
 import { lockStock } from '../src/stock/lock.ts';
 import { addItem, addLocation, addStock, NEVER_MS, startInventory, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
+import type { ItemFields } from './reserving.ts';
 
 let inventory: TestInventory;
 beforeAll(async () => {
@@ -20,12 +23,16 @@ afterAll(async () => {
 
 let skus = 0;
 /** An item with so many units, low at so many. */
-async function newItem(units: number, lowStockThreshold: number): Promise<string> {
+async function newItem(units: number, lowStockThreshold: number, fields: ItemFields = {}): Promise<string> {
   skus += 1;
   const sku = `LOW-${skus}`;
-  await addItem(inventory, { sku });
-  await addStock(inventory, sku, 'alpha', units);
-  await set(sku, { lowStockThreshold: BigInt(lowStockThreshold) });
+  await addItem(inventory, { sku, ...fields });
+  if (units > 0) {
+    await addStock(inventory, sku, 'alpha', units);
+  }
+  if (lowStockThreshold > 0) {
+    await set(sku, { lowStockThreshold: BigInt(lowStockThreshold) });
+  }
   return sku;
 }
 
@@ -105,6 +112,47 @@ describe('told once as units fall to the threshold', () => {
       })(),
     );
     expect(await told(imported)).toEqual(['2<=5']);
+  });
+
+  test('by a lot that expires, and not again by what is taken of its units or booked out of it', async () => {
+    const sku = await newItem(0, 0, { lotTracked: true });
+    const ofLot = (lotId: string, delta: bigint, fields: object = {}) =>
+      inventory.stock.adjustStock({
+        requestId: requestId(),
+        sku,
+        locationId: 'alpha',
+        lotId,
+        delta,
+        reason: delta > 0n ? StockReason.RECEIVED : StockReason.DAMAGED,
+        ...fields,
+      });
+    const lotExpireTime = timestampFromMs(Date.now() + 3_600_000);
+    await ofLot('OLD', 6n, { lotExpireTime });
+    await ofLot('NEW', 7n, { lotExpireTime });
+    await set(sku, { lowStockThreshold: 8n });
+    await inventory.pool.query(`UPDATE lots SET expire_time = now() WHERE sku = $1 AND lot_id = 'OLD'`, [sku]);
+    const tell = () => tellExpired(inventory.pool, new AbortController().signal);
+    await Promise.all([tell(), tell(), tell()]);
+    expect(await told(sku)).toEqual(['7<=8']);
+    // 12 units are on hand until the expired ones are gone: what is sold meanwhile crosses nothing.
+    await reserve(sku, 1n);
+    await ofLot('OLD', -6n);
+    expect(await told(sku)).toEqual(['7<=8']);
+    await ofLot('NEW', 3n);
+    await reserve(sku, 1n);
+    expect(await told(sku)).toEqual(['7<=8', '8<=8']);
+  });
+
+  test('by whoever writes first after a lot has expired, though nobody has told of that yet', async () => {
+    const sku = await newItem(0, 0, { lotTracked: true });
+    const lot = { lotId: 'OLD', lotExpireTime: timestampFromMs(Date.now() + 3_600_000) };
+    await set(sku, { ...lot, onHand: 6n, expectedOnHand: 0n, lowStockThreshold: 2n });
+    expect(await told(sku)).toEqual([]);
+    await inventory.pool.query('UPDATE lots SET expire_time = now() WHERE sku = $1', [sku]);
+    await set(sku, { safety: 1n });
+    expect(await told(sku)).toEqual(['-1<=2']);
+    await tellExpired(inventory.pool, new AbortController().signal);
+    expect(await told(sku)).toEqual(['-1<=2']);
   });
 
   test('by whichever of many parallel callers crosses it', async () => {

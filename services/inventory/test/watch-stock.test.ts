@@ -123,8 +123,8 @@ describe('low stock', () => {
     expect(listed.slice(0, -1).map(textOf)).toEqual([
       'low L-2 hamburg 5/5',
       'low L-2 hamburg 4/5',
-      'low L-2 hamburg 2/5',
       'L-2 hamburg 2',
+      'low L-2 hamburg 2/5',
     ]);
   });
 });

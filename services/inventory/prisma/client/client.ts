@@ -106,6 +106,11 @@ export type Shortage = Prisma.ShortageModel
  */
 export type StockImport = Prisma.StockImportModel
 /**
+ * Model StockImportRefusal
+ * A chunk of an import that was refused, until it is applied after all.
+ */
+export type StockImportRefusal = Prisma.StockImportRefusalModel
+/**
  * Model Transfer
  * Goods on their way between two locations. `state` is the number of weft.inventory.v1.TransferState.
  */

@@ -7,6 +7,7 @@ import { append } from '@weft/runtime/data/changes';
 import { transaction } from '@weft/runtime/data/pool';
 import type { Pool } from 'pg';
 import { stockChange } from '../changes.ts';
+import { lockStock } from './lock.ts';
 
 /** Lots that one transaction tells of, at most. */
 const BATCH = 100;
@@ -14,27 +15,36 @@ const BATCH = 100;
 /** Tells until nothing is left to tell or the signal aborts. Any number of processes may do so at once. */
 export async function tellExpired(pool: Pool, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const told = await transaction(pool, async (tx) => {
-      const { rows, rowCount } = await tx.query<{ sku: string; location_ids: string[] }>({
+    const due = await transaction(pool, async (tx) => {
+      const { rows: lots } = await tx.query<{ sku: string; lot_id: string }>({
+        name: 'lots_due',
+        text: `
+          SELECT sku, lot_id FROM lots
+          WHERE NOT expiry_told AND expire_time <= now()
+          ORDER BY expire_time LIMIT ${BATCH}`,
+      });
+      await lockStock(tx, [...new Set(lots.map(({ sku }) => sku))]);
+      // Their levels are written to, if only to say when, so that one which thereby becomes low tells it (the trigger stock_low).
+      const { rows: levels } = await tx.query<{ sku: string; location_id: string }>({
         name: 'lots_expired',
         text: `
-          WITH due AS (
-            SELECT sku, lot_id FROM lots
-            WHERE NOT expiry_told AND expire_time <= now()
-            ORDER BY expire_time LIMIT ${BATCH}
-            FOR NO KEY UPDATE SKIP LOCKED
+          WITH told AS (
+            UPDATE lots l SET expiry_told = true
+            FROM unnest($1::text[], $2::text[]) AS d(sku, lot_id)
+            WHERE l.sku = d.sku AND l.lot_id = d.lot_id AND NOT l.expiry_told
+            RETURNING l.sku, l.lot_id
           )
-          UPDATE lots l SET expiry_told = true
-          FROM due WHERE l.sku = due.sku AND l.lot_id = due.lot_id
-          RETURNING l.sku, ARRAY(
-            SELECT x.location_id FROM lot_stock x
-            WHERE x.sku = l.sku AND x.lot_id = l.lot_id AND x.on_hand > 0 ORDER BY x.location_id) AS location_ids`,
+          UPDATE stock s SET update_time = now()
+          FROM (SELECT DISTINCT x.sku, x.location_id FROM told JOIN lot_stock x USING (sku, lot_id) WHERE x.on_hand > 0) x
+          WHERE s.sku = x.sku AND s.location_id = x.location_id
+          RETURNING s.sku, s.location_id`,
+        values: [lots.map(({ sku }) => sku), lots.map(({ lot_id: lotId }) => lotId)],
       });
-      const levels = rows.flatMap(({ sku, location_ids: ids }) => ids.map((locationId) => ({ sku, locationId })));
-      await append(tx, levels.map(stockChange));
-      return rowCount ?? 0;
+      const changed = levels.map(({ sku, location_id: locationId }) => stockChange({ sku, locationId }));
+      await append(tx, changed);
+      return lots.length;
     });
-    if (told < BATCH) {
+    if (due < BATCH) {
       return;
     }
   }

@@ -21,17 +21,17 @@ export const MAX_ERRORS = 1_000;
 /** Imports are forgotten this long after their last chunk, in hours: with their idempotency keys. */
 const KEEP_HOURS = 48;
 
-/** A skipped chunk as `stock_imports.errors` keeps it: its first line, how many rows it has, and what was told: line, reason, message. */
-type Skipped = readonly [firstLine: number, rows: number, errors: readonly (readonly [number, string, string])[]];
+/** An error as it is kept. */
+type Told = readonly [line: number, reason: string, message: string];
 
-/** The columns of `stock_imports`. */
+/** The columns of `stock_imports`, and what its refusals tell. */
 type ImportRow = {
   readonly request_id: string;
   readonly next_line: bigint;
   readonly changed_count: bigint;
   readonly unchanged_count: bigint;
   readonly skipped_count: bigint;
-  readonly errors: readonly Skipped[];
+  readonly errors: readonly Told[];
   readonly create_time: Date;
   readonly update_time: Date;
   readonly complete_time: Date | null;
@@ -42,9 +42,12 @@ export async function noteApplied(
   tx: Sql,
   principal: string,
   chunk: ImportStockRequest,
-  { changed, unchanged }: ChunkResult,
+  result: ChunkResult,
 ): Promise<void> {
-  await note(tx, principal, chunk, { changed, unchanged, skipped: 0 }, []);
+  const before = await noteChunk(tx, principal, chunk, result);
+  if (before.skippedCount > 0n) {
+    await forgetRefusal(tx, principal, chunk);
+  }
 }
 
 /** Notes a chunk that was refused. Of many errors the first are kept. */
@@ -54,48 +57,74 @@ export async function noteRefused(
   chunk: ImportStockRequest,
   errors: readonly RowError[],
 ): Promise<void> {
-  const told = errors.map(({ line, reason, message }) => [Number(line), reason, message] as const);
-  await note(tx, principal, chunk, { changed: 0, unchanged: 0, skipped: chunk.rows.length }, told);
+  await noteChunk(tx, principal, chunk, { changed: 0, unchanged: 0 });
+  const room = MAX_ERRORS - (await forgetRefusal(tx, principal, chunk));
+  const told = errors.slice(0, room).map(({ line, reason, message }): Told => [Number(line), reason, message]);
+  await tx.query({
+    name: 'import_refuse',
+    text: `
+      WITH refusal AS (
+        INSERT INTO stock_import_refusals (principal, request_id, first_line, row_count, errors)
+        VALUES ($1, $2, $3, $4, $5)
+      )
+      UPDATE stock_imports SET skipped_count = skipped_count + $4::integer, error_count = error_count + $6::integer
+      WHERE principal = $1 AND request_id = $2`,
+    values: [principal, chunk.requestId, chunk.firstLine, chunk.rows.length, JSON.stringify(told), told.length],
+  });
 }
 
-type Counts = { readonly changed: number; readonly unchanged: number; readonly skipped: number };
-
-async function note(
+/**
+ * Notes that a chunk was dealt with. It locks the import's row, so that two streams of one import note one after the other.
+ *
+ * @returns how many rows count as skipped, this chunk's among them if it was refused before.
+ */
+async function noteChunk(
   tx: Sql,
   principal: string,
   { requestId, firstLine, rows }: ImportStockRequest,
-  { changed, unchanged, skipped }: Counts,
-  errors: Skipped[2],
-): Promise<void> {
-  // The row is locked first, so that two streams of one import note one after the other.
-  const noted = await tx.query<{ skipped_chunks: readonly Skipped[] | null }>({
+  { changed, unchanged }: ChunkResult,
+): Promise<{ skippedCount: bigint }> {
+  const noted = await tx.query<{ skipped_count: bigint }>({
     name: 'import_note',
     text: `
-      INSERT INTO stock_imports AS i (principal, request_id, next_line, changed_count, unchanged_count, skipped_count)
-      VALUES ($1, $2, $3, $4, $5, $6)
+      INSERT INTO stock_imports AS i (principal, request_id, next_line, changed_count, unchanged_count)
+      VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT (principal, request_id) DO UPDATE SET
         next_line = greatest(i.next_line, excluded.next_line),
         changed_count = i.changed_count + excluded.changed_count,
         unchanged_count = i.unchanged_count + excluded.unchanged_count,
-        skipped_count = i.skipped_count + excluded.skipped_count,
         update_time = now(), complete_time = NULL
-      RETURNING nullif(errors, '[]') AS skipped_chunks`,
-    values: [principal, requestId, firstLine + BigInt(rows.length), changed, unchanged, skipped],
+      RETURNING skipped_count`,
+    values: [principal, requestId, firstLine + BigInt(rows.length), changed, unchanged],
   });
-  const before = noted.rows[0]?.skipped_chunks ?? [];
-  const others = before.filter(([line]) => BigInt(line) !== firstLine);
-  const again = before.find(([line]) => BigInt(line) === firstLine)?.[1] ?? 0;
-  const room = MAX_ERRORS - others.reduce((sum, [, , told]) => sum + told.length, 0);
-  const kept: Skipped[] =
-    errors.length === 0 || room <= 0 ? others : [...others, [Number(firstLine), rows.length, errors.slice(0, room)]];
-  if (again === 0 && kept.length === before.length) {
-    return;
-  }
-  await tx.query({
-    name: 'import_note_errors',
-    text: 'UPDATE stock_imports SET errors = $3, skipped_count = skipped_count - $4 WHERE principal = $1 AND request_id = $2',
-    values: [principal, requestId, JSON.stringify(kept), again],
+  return { skippedCount: noted.rows[0]?.skipped_count ?? 0n };
+}
+
+/**
+ * Takes back what was noted of a chunk that was refused before, if it was. The import's row must be locked.
+ *
+ * @returns how many errors of other chunks are told.
+ */
+async function forgetRefusal(
+  tx: Sql,
+  principal: string,
+  { requestId, firstLine }: ImportStockRequest,
+): Promise<number> {
+  const { rows } = await tx.query<{ error_count: number }>({
+    name: 'import_forget',
+    text: `
+      WITH refusal AS (
+        DELETE FROM stock_import_refusals WHERE principal = $1 AND request_id = $2 AND first_line = $3
+        RETURNING row_count, jsonb_array_length(errors) AS error_count
+      )
+      UPDATE stock_imports i SET
+        skipped_count = i.skipped_count - coalesce((SELECT row_count FROM refusal), 0),
+        error_count = i.error_count - coalesce((SELECT error_count FROM refusal), 0)
+      WHERE principal = $1 AND request_id = $2
+      RETURNING i.error_count`,
+    values: [principal, requestId, firstLine],
   });
+  return rows[0]?.error_count ?? 0;
 }
 
 /** Notes that the import's stream ended whole. */
@@ -112,21 +141,25 @@ export async function completeImport(pool: Pool, principal: string, requestId: s
 export async function readImport(db: Sql, principal: string, requestId: string): Promise<StockImport> {
   const { rows } = await db.query<ImportRow>({
     name: 'import_read',
-    text: 'SELECT * FROM stock_imports WHERE principal = $1 AND request_id = $2',
+    text: `
+      SELECT i.*, coalesce((
+        SELECT jsonb_agg(e.error ORDER BY r.first_line, e.number)
+        FROM stock_import_refusals r, jsonb_array_elements(r.errors) WITH ORDINALITY AS e(error, number)
+        WHERE r.principal = i.principal AND r.request_id = i.request_id), '[]') AS errors
+      FROM stock_imports i WHERE i.principal = $1 AND i.request_id = $2`,
     values: [principal, requestId],
   });
   const [row] = rows;
   if (row === undefined) {
     throw fail('IMPORT_NOT_FOUND', undefined, { request_id: requestId });
   }
-  const errors = [...row.errors].sort(([a], [b]) => a - b).flatMap(([, , told]) => told);
   return create(StockImportSchema, {
     requestId: row.request_id,
     nextLine: row.next_line,
     changedCount: row.changed_count,
     unchangedCount: row.unchanged_count,
     skippedCount: row.skipped_count,
-    errors: errors.map(([line, reason, message]) => ({ line: BigInt(line), reason, message })),
+    errors: row.errors.map(([line, reason, message]) => ({ line: BigInt(line), reason, message })),
     createTime: timestampFromDate(row.create_time),
     updateTime: timestampFromDate(row.update_time),
     ...(row.complete_time === null ? {} : { completeTime: timestampFromDate(row.complete_time) }),

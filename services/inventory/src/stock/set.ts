@@ -45,16 +45,12 @@ export async function set(tx: Sql, request: SetStockRequest, actor: string): Pro
   };
   checkBounds(opened.level, units);
 
-  // A threshold that falls does so before units are booked, one that rises afterwards: so low stock is told of what holds in the end.
-  const threshold = lowStockThreshold ?? opened.level.lowStockThreshold;
-  const falls = threshold < opened.level.lowStockThreshold;
-  const before = falls ? await setThreshold(tx, opened.level, threshold) : opened.level;
+  const unbooked = await setThreshold(tx, opened.level, lowStockThreshold);
   const booked = added !== 0n || units.safety !== 0n;
   const reason = added === 0n ? StockReason.SAFETY_SET : request.reason;
-  const { level: between, entry } = booked
+  const { level, entry } = booked
     ? await bookAt(tx, opened, units, lot, { reason, source, actor })
-    : { level: before, entry: undefined };
-  const level = falls ? between : await setThreshold(tx, between, threshold);
+    : { level: unbooked, entry: undefined };
   return create(SetStockResponseSchema, {
     stockLevel: await shown(tx, opened, level),
     ...(entry === undefined ? {} : { ledgerEntry: entry }),
@@ -83,8 +79,8 @@ function stockChanged({ sku, locationId }: Place, found: bigint, expected: bigin
   return fail('STOCK_CHANGED', message, { sku, location_id: locationId, on_hand: `${found}`, expected: `${expected}` });
 }
 
-async function setThreshold(tx: Sql, level: Level, threshold: bigint): Promise<Level> {
-  if (threshold === level.lowStockThreshold) {
+async function setThreshold(tx: Sql, level: Level, threshold: bigint | undefined): Promise<Level> {
+  if (threshold === undefined || threshold === level.lowStockThreshold) {
     return level;
   }
   const { rows } = await tx.query<StockRow>({

@@ -193,8 +193,7 @@ export declare type LotLevel = Message<"weft.inventory.v1.LotLevel"> & {
 export declare const LotLevelSchema: GenMessage<LotLevel>;
 
 /**
- * The units available at a level fell to its threshold, by what somebody booked or reserved. Units of lots that have expired count as available here: that a
- * lot expires is told by the level alone.
+ * The units available at a level fell to its threshold: by what somebody booked or reserved, because a lot expired, or as the threshold was set.
  *
  * @generated from message weft.inventory.v1.LowStock
  */

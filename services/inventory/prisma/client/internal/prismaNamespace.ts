@@ -408,6 +408,7 @@ export const ModelName = {
   Allocation: 'Allocation',
   Shortage: 'Shortage',
   StockImport: 'StockImport',
+  StockImportRefusal: 'StockImportRefusal',
   Transfer: 'Transfer',
   TransferLine: 'TransferLine',
   Count: 'Count',
@@ -430,7 +431,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "item" | "kitComponent" | "location" | "stock" | "lot" | "lotStock" | "ledgerEntry" | "reservation" | "allocation" | "shortage" | "stockImport" | "transfer" | "transferLine" | "count" | "countLine" | "idempotencyKey" | "change" | "changesHorizon"
+    modelProps: "item" | "kitComponent" | "location" | "stock" | "lot" | "lotStock" | "ledgerEntry" | "reservation" | "allocation" | "shortage" | "stockImport" | "stockImportRefusal" | "transfer" | "transferLine" | "count" | "countLine" | "idempotencyKey" | "change" | "changesHorizon"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1248,6 +1249,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    StockImportRefusal: {
+      payload: Prisma.$StockImportRefusalPayload<ExtArgs>
+      fields: Prisma.StockImportRefusalFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.StockImportRefusalFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.StockImportRefusalFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+        }
+        findFirst: {
+          args: Prisma.StockImportRefusalFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.StockImportRefusalFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+        }
+        findMany: {
+          args: Prisma.StockImportRefusalFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>[]
+        }
+        create: {
+          args: Prisma.StockImportRefusalCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+        }
+        createMany: {
+          args: Prisma.StockImportRefusalCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.StockImportRefusalCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>[]
+        }
+        delete: {
+          args: Prisma.StockImportRefusalDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+        }
+        update: {
+          args: Prisma.StockImportRefusalUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+        }
+        deleteMany: {
+          args: Prisma.StockImportRefusalDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.StockImportRefusalUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.StockImportRefusalUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>[]
+        }
+        upsert: {
+          args: Prisma.StockImportRefusalUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+        }
+        aggregate: {
+          args: Prisma.StockImportRefusalAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateStockImportRefusal>
+        }
+        groupBy: {
+          args: Prisma.StockImportRefusalGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StockImportRefusalGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.StockImportRefusalCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StockImportRefusalCountAggregateOutputType> | number
+        }
+      }
+    }
     Transfer: {
       payload: Prisma.$TransferPayload<ExtArgs>
       fields: Prisma.TransferFieldRefs
@@ -1860,7 +1935,8 @@ export const StockScalarFieldEnum = {
   unavailable: 'unavailable',
   incoming: 'incoming',
   backordered: 'backordered',
-  lowStockThreshold: 'lowStockThreshold'
+  lowStockThreshold: 'lowStockThreshold',
+  lowStockTold: 'lowStockTold'
 } as const
 
 export type StockScalarFieldEnum = (typeof StockScalarFieldEnum)[keyof typeof StockScalarFieldEnum]
@@ -1951,13 +2027,24 @@ export const StockImportScalarFieldEnum = {
   changedCount: 'changedCount',
   unchangedCount: 'unchangedCount',
   skippedCount: 'skippedCount',
-  errors: 'errors',
+  errorCount: 'errorCount',
   createTime: 'createTime',
   updateTime: 'updateTime',
   completeTime: 'completeTime'
 } as const
 
 export type StockImportScalarFieldEnum = (typeof StockImportScalarFieldEnum)[keyof typeof StockImportScalarFieldEnum]
+
+
+export const StockImportRefusalScalarFieldEnum = {
+  principal: 'principal',
+  requestId: 'requestId',
+  firstLine: 'firstLine',
+  rowCount: 'rowCount',
+  errors: 'errors'
+} as const
+
+export type StockImportRefusalScalarFieldEnum = (typeof StockImportRefusalScalarFieldEnum)[keyof typeof StockImportRefusalScalarFieldEnum]
 
 
 export const TransferScalarFieldEnum = {
@@ -2356,6 +2443,7 @@ export type GlobalOmitConfig = {
   allocation?: Prisma.AllocationOmit
   shortage?: Prisma.ShortageOmit
   stockImport?: Prisma.StockImportOmit
+  stockImportRefusal?: Prisma.StockImportRefusalOmit
   transfer?: Prisma.TransferOmit
   transferLine?: Prisma.TransferLineOmit
   count?: Prisma.CountOmit

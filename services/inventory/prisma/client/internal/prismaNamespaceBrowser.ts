@@ -62,6 +62,7 @@ export const ModelName = {
   Allocation: 'Allocation',
   Shortage: 'Shortage',
   StockImport: 'StockImport',
+  StockImportRefusal: 'StockImportRefusal',
   Transfer: 'Transfer',
   TransferLine: 'TransferLine',
   Count: 'Count',
@@ -158,7 +159,8 @@ export const StockScalarFieldEnum = {
   unavailable: 'unavailable',
   incoming: 'incoming',
   backordered: 'backordered',
-  lowStockThreshold: 'lowStockThreshold'
+  lowStockThreshold: 'lowStockThreshold',
+  lowStockTold: 'lowStockTold'
 } as const
 
 export type StockScalarFieldEnum = (typeof StockScalarFieldEnum)[keyof typeof StockScalarFieldEnum]
@@ -249,13 +251,24 @@ export const StockImportScalarFieldEnum = {
   changedCount: 'changedCount',
   unchangedCount: 'unchangedCount',
   skippedCount: 'skippedCount',
-  errors: 'errors',
+  errorCount: 'errorCount',
   createTime: 'createTime',
   updateTime: 'updateTime',
   completeTime: 'completeTime'
 } as const
 
 export type StockImportScalarFieldEnum = (typeof StockImportScalarFieldEnum)[keyof typeof StockImportScalarFieldEnum]
+
+
+export const StockImportRefusalScalarFieldEnum = {
+  principal: 'principal',
+  requestId: 'requestId',
+  firstLine: 'firstLine',
+  rowCount: 'rowCount',
+  errors: 'errors'
+} as const
+
+export type StockImportRefusalScalarFieldEnum = (typeof StockImportRefusalScalarFieldEnum)[keyof typeof StockImportRefusalScalarFieldEnum]
 
 
 export const TransferScalarFieldEnum = {

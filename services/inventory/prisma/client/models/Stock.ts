@@ -66,6 +66,7 @@ export type StockMinAggregateOutputType = {
   incoming: bigint | null
   backordered: bigint | null
   lowStockThreshold: bigint | null
+  lowStockTold: boolean | null
 }
 
 export type StockMaxAggregateOutputType = {
@@ -81,6 +82,7 @@ export type StockMaxAggregateOutputType = {
   incoming: bigint | null
   backordered: bigint | null
   lowStockThreshold: bigint | null
+  lowStockTold: boolean | null
 }
 
 export type StockCountAggregateOutputType = {
@@ -96,6 +98,7 @@ export type StockCountAggregateOutputType = {
   incoming: number
   backordered: number
   lowStockThreshold: number
+  lowStockTold: number
   _all: number
 }
 
@@ -137,6 +140,7 @@ export type StockMinAggregateInputType = {
   incoming?: true
   backordered?: true
   lowStockThreshold?: true
+  lowStockTold?: true
 }
 
 export type StockMaxAggregateInputType = {
@@ -152,6 +156,7 @@ export type StockMaxAggregateInputType = {
   incoming?: true
   backordered?: true
   lowStockThreshold?: true
+  lowStockTold?: true
 }
 
 export type StockCountAggregateInputType = {
@@ -167,6 +172,7 @@ export type StockCountAggregateInputType = {
   incoming?: true
   backordered?: true
   lowStockThreshold?: true
+  lowStockTold?: true
   _all?: true
 }
 
@@ -269,6 +275,7 @@ export type StockGroupByOutputType = {
   incoming: bigint
   backordered: bigint
   lowStockThreshold: bigint
+  lowStockTold: boolean
   _count: StockCountAggregateOutputType | null
   _avg: StockAvgAggregateOutputType | null
   _sum: StockSumAggregateOutputType | null
@@ -307,6 +314,7 @@ export type StockWhereInput = {
   incoming?: Prisma.BigIntFilter<"Stock"> | bigint | number
   backordered?: Prisma.BigIntFilter<"Stock"> | bigint | number
   lowStockThreshold?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  lowStockTold?: Prisma.BoolFilter<"Stock"> | boolean
   item?: Prisma.XOR<Prisma.ItemScalarRelationFilter, Prisma.ItemWhereInput>
   location?: Prisma.XOR<Prisma.LocationScalarRelationFilter, Prisma.LocationWhereInput>
   lots?: Prisma.LotStockListRelationFilter
@@ -325,6 +333,7 @@ export type StockOrderByWithRelationInput = {
   incoming?: Prisma.SortOrder
   backordered?: Prisma.SortOrder
   lowStockThreshold?: Prisma.SortOrder
+  lowStockTold?: Prisma.SortOrder
   item?: Prisma.ItemOrderByWithRelationInput
   location?: Prisma.LocationOrderByWithRelationInput
   lots?: Prisma.LotStockOrderByRelationAggregateInput
@@ -347,6 +356,7 @@ export type StockWhereUniqueInput = Prisma.AtLeast<{
   incoming?: Prisma.BigIntFilter<"Stock"> | bigint | number
   backordered?: Prisma.BigIntFilter<"Stock"> | bigint | number
   lowStockThreshold?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  lowStockTold?: Prisma.BoolFilter<"Stock"> | boolean
   item?: Prisma.XOR<Prisma.ItemScalarRelationFilter, Prisma.ItemWhereInput>
   location?: Prisma.XOR<Prisma.LocationScalarRelationFilter, Prisma.LocationWhereInput>
   lots?: Prisma.LotStockListRelationFilter
@@ -365,6 +375,7 @@ export type StockOrderByWithAggregationInput = {
   incoming?: Prisma.SortOrder
   backordered?: Prisma.SortOrder
   lowStockThreshold?: Prisma.SortOrder
+  lowStockTold?: Prisma.SortOrder
   _count?: Prisma.StockCountOrderByAggregateInput
   _avg?: Prisma.StockAvgOrderByAggregateInput
   _max?: Prisma.StockMaxOrderByAggregateInput
@@ -388,6 +399,7 @@ export type StockScalarWhereWithAggregatesInput = {
   incoming?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
   backordered?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
   lowStockThreshold?: Prisma.BigIntWithAggregatesFilter<"Stock"> | bigint | number
+  lowStockTold?: Prisma.BoolWithAggregatesFilter<"Stock"> | boolean
 }
 
 export type StockCreateInput = {
@@ -401,6 +413,7 @@ export type StockCreateInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
   item: Prisma.ItemCreateNestedOneWithoutStockInput
   location: Prisma.LocationCreateNestedOneWithoutStockInput
   lots?: Prisma.LotStockCreateNestedManyWithoutStockInput
@@ -419,6 +432,7 @@ export type StockUncheckedCreateInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
   lots?: Prisma.LotStockUncheckedCreateNestedManyWithoutStockInput
 }
 
@@ -433,6 +447,7 @@ export type StockUpdateInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   item?: Prisma.ItemUpdateOneRequiredWithoutStockNestedInput
   location?: Prisma.LocationUpdateOneRequiredWithoutStockNestedInput
   lots?: Prisma.LotStockUpdateManyWithoutStockNestedInput
@@ -451,6 +466,7 @@ export type StockUncheckedUpdateInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   lots?: Prisma.LotStockUncheckedUpdateManyWithoutStockNestedInput
 }
 
@@ -467,6 +483,7 @@ export type StockCreateManyInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
 }
 
 export type StockUpdateManyMutationInput = {
@@ -480,6 +497,7 @@ export type StockUpdateManyMutationInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type StockUncheckedUpdateManyInput = {
@@ -495,6 +513,7 @@ export type StockUncheckedUpdateManyInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type StockListRelationFilter = {
@@ -525,6 +544,7 @@ export type StockCountOrderByAggregateInput = {
   incoming?: Prisma.SortOrder
   backordered?: Prisma.SortOrder
   lowStockThreshold?: Prisma.SortOrder
+  lowStockTold?: Prisma.SortOrder
 }
 
 export type StockAvgOrderByAggregateInput = {
@@ -552,6 +572,7 @@ export type StockMaxOrderByAggregateInput = {
   incoming?: Prisma.SortOrder
   backordered?: Prisma.SortOrder
   lowStockThreshold?: Prisma.SortOrder
+  lowStockTold?: Prisma.SortOrder
 }
 
 export type StockMinOrderByAggregateInput = {
@@ -567,6 +588,7 @@ export type StockMinOrderByAggregateInput = {
   incoming?: Prisma.SortOrder
   backordered?: Prisma.SortOrder
   lowStockThreshold?: Prisma.SortOrder
+  lowStockTold?: Prisma.SortOrder
 }
 
 export type StockSumOrderByAggregateInput = {
@@ -695,6 +717,7 @@ export type StockCreateWithoutItemInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
   location: Prisma.LocationCreateNestedOneWithoutStockInput
   lots?: Prisma.LotStockCreateNestedManyWithoutStockInput
 }
@@ -711,6 +734,7 @@ export type StockUncheckedCreateWithoutItemInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
   lots?: Prisma.LotStockUncheckedCreateNestedManyWithoutStockInput
 }
 
@@ -756,6 +780,7 @@ export type StockScalarWhereInput = {
   incoming?: Prisma.BigIntFilter<"Stock"> | bigint | number
   backordered?: Prisma.BigIntFilter<"Stock"> | bigint | number
   lowStockThreshold?: Prisma.BigIntFilter<"Stock"> | bigint | number
+  lowStockTold?: Prisma.BoolFilter<"Stock"> | boolean
 }
 
 export type StockCreateWithoutLocationInput = {
@@ -769,6 +794,7 @@ export type StockCreateWithoutLocationInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
   item: Prisma.ItemCreateNestedOneWithoutStockInput
   lots?: Prisma.LotStockCreateNestedManyWithoutStockInput
 }
@@ -785,6 +811,7 @@ export type StockUncheckedCreateWithoutLocationInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
   lots?: Prisma.LotStockUncheckedCreateNestedManyWithoutStockInput
 }
 
@@ -825,6 +852,7 @@ export type StockCreateWithoutLotsInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
   item: Prisma.ItemCreateNestedOneWithoutStockInput
   location: Prisma.LocationCreateNestedOneWithoutStockInput
 }
@@ -842,6 +870,7 @@ export type StockUncheckedCreateWithoutLotsInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
 }
 
 export type StockCreateOrConnectWithoutLotsInput = {
@@ -871,6 +900,7 @@ export type StockUpdateWithoutLotsInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   item?: Prisma.ItemUpdateOneRequiredWithoutStockNestedInput
   location?: Prisma.LocationUpdateOneRequiredWithoutStockNestedInput
 }
@@ -888,6 +918,7 @@ export type StockUncheckedUpdateWithoutLotsInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type StockCreateManyItemInput = {
@@ -902,6 +933,7 @@ export type StockCreateManyItemInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
 }
 
 export type StockUpdateWithoutItemInput = {
@@ -915,6 +947,7 @@ export type StockUpdateWithoutItemInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   location?: Prisma.LocationUpdateOneRequiredWithoutStockNestedInput
   lots?: Prisma.LotStockUpdateManyWithoutStockNestedInput
 }
@@ -931,6 +964,7 @@ export type StockUncheckedUpdateWithoutItemInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   lots?: Prisma.LotStockUncheckedUpdateManyWithoutStockNestedInput
 }
 
@@ -946,6 +980,7 @@ export type StockUncheckedUpdateManyWithoutItemInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type StockCreateManyLocationInput = {
@@ -960,6 +995,7 @@ export type StockCreateManyLocationInput = {
   incoming?: bigint | number
   backordered?: bigint | number
   lowStockThreshold?: bigint | number
+  lowStockTold?: boolean
 }
 
 export type StockUpdateWithoutLocationInput = {
@@ -973,6 +1009,7 @@ export type StockUpdateWithoutLocationInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   item?: Prisma.ItemUpdateOneRequiredWithoutStockNestedInput
   lots?: Prisma.LotStockUpdateManyWithoutStockNestedInput
 }
@@ -989,6 +1026,7 @@ export type StockUncheckedUpdateWithoutLocationInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
   lots?: Prisma.LotStockUncheckedUpdateManyWithoutStockNestedInput
 }
 
@@ -1004,6 +1042,7 @@ export type StockUncheckedUpdateManyWithoutLocationInput = {
   incoming?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   backordered?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lowStockThreshold?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lowStockTold?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 
@@ -1050,6 +1089,7 @@ export type StockSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   incoming?: boolean
   backordered?: boolean
   lowStockThreshold?: boolean
+  lowStockTold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
   lots?: boolean | Prisma.Stock$lotsArgs<ExtArgs>
@@ -1069,6 +1109,7 @@ export type StockSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   incoming?: boolean
   backordered?: boolean
   lowStockThreshold?: boolean
+  lowStockTold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["stock"]>
@@ -1086,6 +1127,7 @@ export type StockSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   incoming?: boolean
   backordered?: boolean
   lowStockThreshold?: boolean
+  lowStockTold?: boolean
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["stock"]>
@@ -1103,9 +1145,10 @@ export type StockSelectScalar = {
   incoming?: boolean
   backordered?: boolean
   lowStockThreshold?: boolean
+  lowStockTold?: boolean
 }
 
-export type StockOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "locationId" | "onHand" | "reserved" | "safety" | "updateTime" | "damaged" | "qualityControl" | "unavailable" | "incoming" | "backordered" | "lowStockThreshold", ExtArgs["result"]["stock"]>
+export type StockOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"sku" | "locationId" | "onHand" | "reserved" | "safety" | "updateTime" | "damaged" | "qualityControl" | "unavailable" | "incoming" | "backordered" | "lowStockThreshold" | "lowStockTold", ExtArgs["result"]["stock"]>
 export type StockInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   item?: boolean | Prisma.ItemDefaultArgs<ExtArgs>
   location?: boolean | Prisma.LocationDefaultArgs<ExtArgs>
@@ -1144,6 +1187,10 @@ export type $StockPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
      */
     backordered: bigint
     lowStockThreshold: bigint
+    /**
+     * Whether the level is low and that was told.
+     */
+    lowStockTold: boolean
   }, ExtArgs["result"]["stock"]>
   composites: {}
 }
@@ -1582,6 +1629,7 @@ export interface StockFieldRefs {
   readonly incoming: Prisma.FieldRef<"Stock", 'BigInt'>
   readonly backordered: Prisma.FieldRef<"Stock", 'BigInt'>
   readonly lowStockThreshold: Prisma.FieldRef<"Stock", 'BigInt'>
+  readonly lowStockTold: Prisma.FieldRef<"Stock", 'Boolean'>
 }
     
 

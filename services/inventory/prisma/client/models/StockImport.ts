@@ -31,6 +31,7 @@ export type StockImportAvgAggregateOutputType = {
   changedCount: number | null
   unchangedCount: number | null
   skippedCount: number | null
+  errorCount: number | null
 }
 
 export type StockImportSumAggregateOutputType = {
@@ -38,6 +39,7 @@ export type StockImportSumAggregateOutputType = {
   changedCount: bigint | null
   unchangedCount: bigint | null
   skippedCount: bigint | null
+  errorCount: number | null
 }
 
 export type StockImportMinAggregateOutputType = {
@@ -47,6 +49,7 @@ export type StockImportMinAggregateOutputType = {
   changedCount: bigint | null
   unchangedCount: bigint | null
   skippedCount: bigint | null
+  errorCount: number | null
   createTime: Date | null
   updateTime: Date | null
   completeTime: Date | null
@@ -59,6 +62,7 @@ export type StockImportMaxAggregateOutputType = {
   changedCount: bigint | null
   unchangedCount: bigint | null
   skippedCount: bigint | null
+  errorCount: number | null
   createTime: Date | null
   updateTime: Date | null
   completeTime: Date | null
@@ -71,7 +75,7 @@ export type StockImportCountAggregateOutputType = {
   changedCount: number
   unchangedCount: number
   skippedCount: number
-  errors: number
+  errorCount: number
   createTime: number
   updateTime: number
   completeTime: number
@@ -84,6 +88,7 @@ export type StockImportAvgAggregateInputType = {
   changedCount?: true
   unchangedCount?: true
   skippedCount?: true
+  errorCount?: true
 }
 
 export type StockImportSumAggregateInputType = {
@@ -91,6 +96,7 @@ export type StockImportSumAggregateInputType = {
   changedCount?: true
   unchangedCount?: true
   skippedCount?: true
+  errorCount?: true
 }
 
 export type StockImportMinAggregateInputType = {
@@ -100,6 +106,7 @@ export type StockImportMinAggregateInputType = {
   changedCount?: true
   unchangedCount?: true
   skippedCount?: true
+  errorCount?: true
   createTime?: true
   updateTime?: true
   completeTime?: true
@@ -112,6 +119,7 @@ export type StockImportMaxAggregateInputType = {
   changedCount?: true
   unchangedCount?: true
   skippedCount?: true
+  errorCount?: true
   createTime?: true
   updateTime?: true
   completeTime?: true
@@ -124,7 +132,7 @@ export type StockImportCountAggregateInputType = {
   changedCount?: true
   unchangedCount?: true
   skippedCount?: true
-  errors?: true
+  errorCount?: true
   createTime?: true
   updateTime?: true
   completeTime?: true
@@ -224,7 +232,7 @@ export type StockImportGroupByOutputType = {
   changedCount: bigint
   unchangedCount: bigint
   skippedCount: bigint
-  errors: runtime.JsonValue
+  errorCount: number
   createTime: Date
   updateTime: Date
   completeTime: Date | null
@@ -260,10 +268,11 @@ export type StockImportWhereInput = {
   changedCount?: Prisma.BigIntFilter<"StockImport"> | bigint | number
   unchangedCount?: Prisma.BigIntFilter<"StockImport"> | bigint | number
   skippedCount?: Prisma.BigIntFilter<"StockImport"> | bigint | number
-  errors?: Prisma.JsonFilter<"StockImport">
+  errorCount?: Prisma.IntFilter<"StockImport"> | number
   createTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   completeTime?: Prisma.DateTimeNullableFilter<"StockImport"> | Date | string | null
+  refusals?: Prisma.StockImportRefusalListRelationFilter
 }
 
 export type StockImportOrderByWithRelationInput = {
@@ -273,10 +282,11 @@ export type StockImportOrderByWithRelationInput = {
   changedCount?: Prisma.SortOrder
   unchangedCount?: Prisma.SortOrder
   skippedCount?: Prisma.SortOrder
-  errors?: Prisma.SortOrder
+  errorCount?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   completeTime?: Prisma.SortOrderInput | Prisma.SortOrder
+  refusals?: Prisma.StockImportRefusalOrderByRelationAggregateInput
 }
 
 export type StockImportWhereUniqueInput = Prisma.AtLeast<{
@@ -290,10 +300,11 @@ export type StockImportWhereUniqueInput = Prisma.AtLeast<{
   changedCount?: Prisma.BigIntFilter<"StockImport"> | bigint | number
   unchangedCount?: Prisma.BigIntFilter<"StockImport"> | bigint | number
   skippedCount?: Prisma.BigIntFilter<"StockImport"> | bigint | number
-  errors?: Prisma.JsonFilter<"StockImport">
+  errorCount?: Prisma.IntFilter<"StockImport"> | number
   createTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   completeTime?: Prisma.DateTimeNullableFilter<"StockImport"> | Date | string | null
+  refusals?: Prisma.StockImportRefusalListRelationFilter
 }, "principal_requestId">
 
 export type StockImportOrderByWithAggregationInput = {
@@ -303,7 +314,7 @@ export type StockImportOrderByWithAggregationInput = {
   changedCount?: Prisma.SortOrder
   unchangedCount?: Prisma.SortOrder
   skippedCount?: Prisma.SortOrder
-  errors?: Prisma.SortOrder
+  errorCount?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   completeTime?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -324,7 +335,7 @@ export type StockImportScalarWhereWithAggregatesInput = {
   changedCount?: Prisma.BigIntWithAggregatesFilter<"StockImport"> | bigint | number
   unchangedCount?: Prisma.BigIntWithAggregatesFilter<"StockImport"> | bigint | number
   skippedCount?: Prisma.BigIntWithAggregatesFilter<"StockImport"> | bigint | number
-  errors?: Prisma.JsonWithAggregatesFilter<"StockImport">
+  errorCount?: Prisma.IntWithAggregatesFilter<"StockImport"> | number
   createTime?: Prisma.DateTimeWithAggregatesFilter<"StockImport"> | Date | string
   updateTime?: Prisma.DateTimeWithAggregatesFilter<"StockImport"> | Date | string
   completeTime?: Prisma.DateTimeNullableWithAggregatesFilter<"StockImport"> | Date | string | null
@@ -337,10 +348,11 @@ export type StockImportCreateInput = {
   changedCount?: bigint | number
   unchangedCount?: bigint | number
   skippedCount?: bigint | number
-  errors?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  errorCount?: number
   createTime?: Date | string
   updateTime?: Date | string
   completeTime?: Date | string | null
+  refusals?: Prisma.StockImportRefusalCreateNestedManyWithoutImportInput
 }
 
 export type StockImportUncheckedCreateInput = {
@@ -350,10 +362,11 @@ export type StockImportUncheckedCreateInput = {
   changedCount?: bigint | number
   unchangedCount?: bigint | number
   skippedCount?: bigint | number
-  errors?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  errorCount?: number
   createTime?: Date | string
   updateTime?: Date | string
   completeTime?: Date | string | null
+  refusals?: Prisma.StockImportRefusalUncheckedCreateNestedManyWithoutImportInput
 }
 
 export type StockImportUpdateInput = {
@@ -363,10 +376,11 @@ export type StockImportUpdateInput = {
   changedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   unchangedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   skippedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  errors?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  errorCount?: Prisma.IntFieldUpdateOperationsInput | number
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  refusals?: Prisma.StockImportRefusalUpdateManyWithoutImportNestedInput
 }
 
 export type StockImportUncheckedUpdateInput = {
@@ -376,10 +390,11 @@ export type StockImportUncheckedUpdateInput = {
   changedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   unchangedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   skippedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  errors?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  errorCount?: Prisma.IntFieldUpdateOperationsInput | number
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  refusals?: Prisma.StockImportRefusalUncheckedUpdateManyWithoutImportNestedInput
 }
 
 export type StockImportCreateManyInput = {
@@ -389,7 +404,7 @@ export type StockImportCreateManyInput = {
   changedCount?: bigint | number
   unchangedCount?: bigint | number
   skippedCount?: bigint | number
-  errors?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  errorCount?: number
   createTime?: Date | string
   updateTime?: Date | string
   completeTime?: Date | string | null
@@ -402,7 +417,7 @@ export type StockImportUpdateManyMutationInput = {
   changedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   unchangedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   skippedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  errors?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  errorCount?: Prisma.IntFieldUpdateOperationsInput | number
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -415,7 +430,7 @@ export type StockImportUncheckedUpdateManyInput = {
   changedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   unchangedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   skippedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  errors?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  errorCount?: Prisma.IntFieldUpdateOperationsInput | number
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -433,7 +448,7 @@ export type StockImportCountOrderByAggregateInput = {
   changedCount?: Prisma.SortOrder
   unchangedCount?: Prisma.SortOrder
   skippedCount?: Prisma.SortOrder
-  errors?: Prisma.SortOrder
+  errorCount?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   completeTime?: Prisma.SortOrder
@@ -444,6 +459,7 @@ export type StockImportAvgOrderByAggregateInput = {
   changedCount?: Prisma.SortOrder
   unchangedCount?: Prisma.SortOrder
   skippedCount?: Prisma.SortOrder
+  errorCount?: Prisma.SortOrder
 }
 
 export type StockImportMaxOrderByAggregateInput = {
@@ -453,6 +469,7 @@ export type StockImportMaxOrderByAggregateInput = {
   changedCount?: Prisma.SortOrder
   unchangedCount?: Prisma.SortOrder
   skippedCount?: Prisma.SortOrder
+  errorCount?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   completeTime?: Prisma.SortOrder
@@ -465,6 +482,7 @@ export type StockImportMinOrderByAggregateInput = {
   changedCount?: Prisma.SortOrder
   unchangedCount?: Prisma.SortOrder
   skippedCount?: Prisma.SortOrder
+  errorCount?: Prisma.SortOrder
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   completeTime?: Prisma.SortOrder
@@ -475,8 +493,125 @@ export type StockImportSumOrderByAggregateInput = {
   changedCount?: Prisma.SortOrder
   unchangedCount?: Prisma.SortOrder
   skippedCount?: Prisma.SortOrder
+  errorCount?: Prisma.SortOrder
 }
 
+export type StockImportScalarRelationFilter = {
+  is?: Prisma.StockImportWhereInput
+  isNot?: Prisma.StockImportWhereInput
+}
+
+export type StockImportCreateNestedOneWithoutRefusalsInput = {
+  create?: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
+  connectOrCreate?: Prisma.StockImportCreateOrConnectWithoutRefusalsInput
+  connect?: Prisma.StockImportWhereUniqueInput
+}
+
+export type StockImportUpdateOneRequiredWithoutRefusalsNestedInput = {
+  create?: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
+  connectOrCreate?: Prisma.StockImportCreateOrConnectWithoutRefusalsInput
+  upsert?: Prisma.StockImportUpsertWithoutRefusalsInput
+  connect?: Prisma.StockImportWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.StockImportUpdateToOneWithWhereWithoutRefusalsInput, Prisma.StockImportUpdateWithoutRefusalsInput>, Prisma.StockImportUncheckedUpdateWithoutRefusalsInput>
+}
+
+export type StockImportCreateWithoutRefusalsInput = {
+  principal: string
+  requestId: string
+  nextLine: bigint | number
+  changedCount?: bigint | number
+  unchangedCount?: bigint | number
+  skippedCount?: bigint | number
+  errorCount?: number
+  createTime?: Date | string
+  updateTime?: Date | string
+  completeTime?: Date | string | null
+}
+
+export type StockImportUncheckedCreateWithoutRefusalsInput = {
+  principal: string
+  requestId: string
+  nextLine: bigint | number
+  changedCount?: bigint | number
+  unchangedCount?: bigint | number
+  skippedCount?: bigint | number
+  errorCount?: number
+  createTime?: Date | string
+  updateTime?: Date | string
+  completeTime?: Date | string | null
+}
+
+export type StockImportCreateOrConnectWithoutRefusalsInput = {
+  where: Prisma.StockImportWhereUniqueInput
+  create: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
+}
+
+export type StockImportUpsertWithoutRefusalsInput = {
+  update: Prisma.XOR<Prisma.StockImportUpdateWithoutRefusalsInput, Prisma.StockImportUncheckedUpdateWithoutRefusalsInput>
+  create: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
+  where?: Prisma.StockImportWhereInput
+}
+
+export type StockImportUpdateToOneWithWhereWithoutRefusalsInput = {
+  where?: Prisma.StockImportWhereInput
+  data: Prisma.XOR<Prisma.StockImportUpdateWithoutRefusalsInput, Prisma.StockImportUncheckedUpdateWithoutRefusalsInput>
+}
+
+export type StockImportUpdateWithoutRefusalsInput = {
+  principal?: Prisma.StringFieldUpdateOperationsInput | string
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  nextLine?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unchangedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  skippedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  errorCount?: Prisma.IntFieldUpdateOperationsInput | number
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+}
+
+export type StockImportUncheckedUpdateWithoutRefusalsInput = {
+  principal?: Prisma.StringFieldUpdateOperationsInput | string
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  nextLine?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unchangedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  skippedCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  errorCount?: Prisma.IntFieldUpdateOperationsInput | number
+  createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+}
+
+
+/**
+ * Count Type StockImportCountOutputType
+ */
+
+export type StockImportCountOutputType = {
+  refusals: number
+}
+
+export type StockImportCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  refusals?: boolean | StockImportCountOutputTypeCountRefusalsArgs
+}
+
+/**
+ * StockImportCountOutputType without action
+ */
+export type StockImportCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the StockImportCountOutputType
+   */
+  select?: Prisma.StockImportCountOutputTypeSelect<ExtArgs> | null
+}
+
+/**
+ * StockImportCountOutputType without action
+ */
+export type StockImportCountOutputTypeCountRefusalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.StockImportRefusalWhereInput
+}
 
 
 export type StockImportSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -486,10 +621,12 @@ export type StockImportSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   changedCount?: boolean
   unchangedCount?: boolean
   skippedCount?: boolean
-  errors?: boolean
+  errorCount?: boolean
   createTime?: boolean
   updateTime?: boolean
   completeTime?: boolean
+  refusals?: boolean | Prisma.StockImport$refusalsArgs<ExtArgs>
+  _count?: boolean | Prisma.StockImportCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["stockImport"]>
 
 export type StockImportSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -499,7 +636,7 @@ export type StockImportSelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   changedCount?: boolean
   unchangedCount?: boolean
   skippedCount?: boolean
-  errors?: boolean
+  errorCount?: boolean
   createTime?: boolean
   updateTime?: boolean
   completeTime?: boolean
@@ -512,7 +649,7 @@ export type StockImportSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   changedCount?: boolean
   unchangedCount?: boolean
   skippedCount?: boolean
-  errors?: boolean
+  errorCount?: boolean
   createTime?: boolean
   updateTime?: boolean
   completeTime?: boolean
@@ -525,17 +662,25 @@ export type StockImportSelectScalar = {
   changedCount?: boolean
   unchangedCount?: boolean
   skippedCount?: boolean
-  errors?: boolean
+  errorCount?: boolean
   createTime?: boolean
   updateTime?: boolean
   completeTime?: boolean
 }
 
-export type StockImportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"principal" | "requestId" | "nextLine" | "changedCount" | "unchangedCount" | "skippedCount" | "errors" | "createTime" | "updateTime" | "completeTime", ExtArgs["result"]["stockImport"]>
+export type StockImportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"principal" | "requestId" | "nextLine" | "changedCount" | "unchangedCount" | "skippedCount" | "errorCount" | "createTime" | "updateTime" | "completeTime", ExtArgs["result"]["stockImport"]>
+export type StockImportInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  refusals?: boolean | Prisma.StockImport$refusalsArgs<ExtArgs>
+  _count?: boolean | Prisma.StockImportCountOutputTypeDefaultArgs<ExtArgs>
+}
+export type StockImportIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
+export type StockImportIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
 
 export type $StockImportPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "StockImport"
-  objects: {}
+  objects: {
+    refusals: Prisma.$StockImportRefusalPayload<ExtArgs>[]
+  }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     principal: string
     requestId: string
@@ -544,9 +689,9 @@ export type $StockImportPayload<ExtArgs extends runtime.Types.Extensions.Interna
     unchangedCount: bigint
     skippedCount: bigint
     /**
-     * The first errors, as JSON of weft.inventory.v1.ImportError.
+     * Errors that its refusals tell, added up.
      */
-    errors: runtime.JsonValue
+    errorCount: number
     createTime: Date
     updateTime: Date
     completeTime: Date | null
@@ -944,6 +1089,7 @@ readonly fields: StockImportFieldRefs;
  */
 export interface Prisma__StockImportClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
+  refusals<T extends Prisma.StockImport$refusalsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.StockImport$refusalsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StockImportRefusalPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -979,7 +1125,7 @@ export interface StockImportFieldRefs {
   readonly changedCount: Prisma.FieldRef<"StockImport", 'BigInt'>
   readonly unchangedCount: Prisma.FieldRef<"StockImport", 'BigInt'>
   readonly skippedCount: Prisma.FieldRef<"StockImport", 'BigInt'>
-  readonly errors: Prisma.FieldRef<"StockImport", 'Json'>
+  readonly errorCount: Prisma.FieldRef<"StockImport", 'Int'>
   readonly createTime: Prisma.FieldRef<"StockImport", 'DateTime'>
   readonly updateTime: Prisma.FieldRef<"StockImport", 'DateTime'>
   readonly completeTime: Prisma.FieldRef<"StockImport", 'DateTime'>
@@ -1000,6 +1146,10 @@ export type StockImportFindUniqueArgs<ExtArgs extends runtime.Types.Extensions.I
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
   /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
+  /**
    * Filter, which StockImport to fetch.
    */
   where: Prisma.StockImportWhereUniqueInput
@@ -1018,6 +1168,10 @@ export type StockImportFindUniqueOrThrowArgs<ExtArgs extends runtime.Types.Exten
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
   /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
+  /**
    * Filter, which StockImport to fetch.
    */
   where: Prisma.StockImportWhereUniqueInput
@@ -1035,6 +1189,10 @@ export type StockImportFindFirstArgs<ExtArgs extends runtime.Types.Extensions.In
    * Omit specific fields from the StockImport
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
   /**
    * Filter, which StockImport to fetch.
    */
@@ -1084,6 +1242,10 @@ export type StockImportFindFirstOrThrowArgs<ExtArgs extends runtime.Types.Extens
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
   /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
+  /**
    * Filter, which StockImport to fetch.
    */
   where?: Prisma.StockImportWhereInput
@@ -1131,6 +1293,10 @@ export type StockImportFindManyArgs<ExtArgs extends runtime.Types.Extensions.Int
    * Omit specific fields from the StockImport
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
   /**
    * Filter, which StockImports to fetch.
    */
@@ -1180,6 +1346,10 @@ export type StockImportCreateArgs<ExtArgs extends runtime.Types.Extensions.Inter
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
   /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
+  /**
    * The data needed to create a StockImport.
    */
   data: Prisma.XOR<Prisma.StockImportCreateInput, Prisma.StockImportUncheckedCreateInput>
@@ -1227,6 +1397,10 @@ export type StockImportUpdateArgs<ExtArgs extends runtime.Types.Extensions.Inter
    * Omit specific fields from the StockImport
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
   /**
    * The data needed to update a StockImport.
    */
@@ -1294,6 +1468,10 @@ export type StockImportUpsertArgs<ExtArgs extends runtime.Types.Extensions.Inter
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
   /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
+  /**
    * The filter to search for the StockImport to update in case it exists.
    */
   where: Prisma.StockImportWhereUniqueInput
@@ -1320,6 +1498,10 @@ export type StockImportDeleteArgs<ExtArgs extends runtime.Types.Extensions.Inter
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
   /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
+  /**
    * Filter which StockImport to delete.
    */
   where: Prisma.StockImportWhereUniqueInput
@@ -1340,6 +1522,30 @@ export type StockImportDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.I
 }
 
 /**
+ * StockImport.refusals
+ */
+export type StockImport$refusalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the StockImportRefusal
+   */
+  select?: Prisma.StockImportRefusalSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the StockImportRefusal
+   */
+  omit?: Prisma.StockImportRefusalOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportRefusalInclude<ExtArgs> | null
+  where?: Prisma.StockImportRefusalWhereInput
+  orderBy?: Prisma.StockImportRefusalOrderByWithRelationInput | Prisma.StockImportRefusalOrderByWithRelationInput[]
+  cursor?: Prisma.StockImportRefusalWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.StockImportRefusalScalarFieldEnum | Prisma.StockImportRefusalScalarFieldEnum[]
+}
+
+/**
  * StockImport without action
  */
 export type StockImportDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1351,4 +1557,8 @@ export type StockImportDefaultArgs<ExtArgs extends runtime.Types.Extensions.Inte
    * Omit specific fields from the StockImport
    */
   omit?: Prisma.StockImportOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StockImportInclude<ExtArgs> | null
 }

@@ -57,6 +57,7 @@ ALTER TABLE "stock"
     ADD COLUMN "incoming" BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN "backordered" BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN "low_stock_threshold" BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN "low_stock_told" BOOLEAN NOT NULL DEFAULT false,
     ADD CONSTRAINT "stock_not_negative" CHECK (
         "on_hand" >= 0 AND "reserved" >= 0 AND "damaged" >= 0 AND "quality_control" >= 0 AND "incoming" >= 0 AND "safety" >= 0
         AND "backordered" >= 0 AND "low_stock_threshold" >= 0),
@@ -185,26 +186,40 @@ LEFT JOIN LATERAL (
     WHERE x."sku" = s."sku" AND x."location_id" = s."location_id" AND x."on_hand" > 0
 ) e ON true;
 
--- Low stock: told once for each crossing, by the one who crosses, in the transaction that does, whoever writes ----------------
-
+-- Low stock: told once for each crossing, by the one who crosses, whoever writes. A level is looked at as its transaction commits, so that
+-- what counts is how it ends, threshold and lots included. Free units of lots that have expired are not available; holds that ran out
+-- and are not tidied yet still hold, until who tidies them lifts the level.
 CREATE FUNCTION "tell_low_stock"() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    available BIGINT;
+    threshold BIGINT;
+    told BOOLEAN;
+    is_low BOOLEAN;
 BEGIN
-    INSERT INTO changes (topic, key, payload)
-    VALUES ('stock', NEW.sku || ' ' || NEW.location_id,
-        convert_to(json_build_object(
-            'sku', NEW.sku, 'locationId', NEW.location_id,
-            'available', (NEW.on_hand - NEW.reserved - NEW.damaged - NEW.quality_control - NEW.safety)::text,
-            'lowStockThreshold', NEW.low_stock_threshold::text)::text, 'UTF8'));
+    SELECT s.on_hand - s.reserved - s.unavailable - s.safety - coalesce((
+            SELECT sum(x.on_hand - x.reserved - x.damaged - x.quality_control)
+            FROM lot_stock x JOIN lots l ON l.sku = x.sku AND l.lot_id = x.lot_id
+            WHERE x.sku = s.sku AND x.location_id = s.location_id AND l.expire_time <= now()), 0),
+        s.low_stock_threshold, s.low_stock_told
+    INTO available, threshold, told
+    FROM stock s WHERE s.sku = NEW.sku AND s.location_id = NEW.location_id;
+    is_low := threshold > 0 AND available <= threshold;
+    IF is_low <> told THEN
+        UPDATE stock SET low_stock_told = is_low WHERE sku = NEW.sku AND location_id = NEW.location_id;
+    END IF;
+    IF is_low AND NOT told THEN
+        INSERT INTO changes (topic, key, payload)
+        VALUES ('stock', NEW.sku || ' ' || NEW.location_id,
+            convert_to(json_build_object(
+                'sku', NEW.sku, 'locationId', NEW.location_id,
+                'available', available::text, 'lowStockThreshold', threshold::text)::text, 'UTF8'));
+    END IF;
     RETURN NULL;
 END
 $$;
 
--- A level becomes low as its units fall to the threshold or as the threshold is set above them; one that is low already stays silent.
-CREATE TRIGGER "stock_low" AFTER UPDATE ON "stock" FOR EACH ROW
-    WHEN (NEW.low_stock_threshold > 0
-        AND NEW.on_hand - NEW.reserved - NEW.damaged - NEW.quality_control - NEW.safety <= NEW.low_stock_threshold
-        AND (OLD.low_stock_threshold = 0
-            OR OLD.on_hand - OLD.reserved - OLD.damaged - OLD.quality_control - OLD.safety > OLD.low_stock_threshold))
+CREATE CONSTRAINT TRIGGER "stock_low" AFTER UPDATE ON "stock" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN ((NEW.low_stock_threshold > 0 OR NEW.low_stock_told) AND NEW.low_stock_told = OLD.low_stock_told)
     EXECUTE FUNCTION "tell_low_stock"();
 
 -- A level goes with its location once nothing is there. What was kept back from sale is no longer, which its ledger says, so that it sums
@@ -229,7 +244,7 @@ CREATE TABLE "stock_imports" (
     "changed_count" BIGINT NOT NULL DEFAULT 0,
     "unchanged_count" BIGINT NOT NULL DEFAULT 0,
     "skipped_count" BIGINT NOT NULL DEFAULT 0,
-    "errors" JSONB NOT NULL DEFAULT '[]',
+    "error_count" INTEGER NOT NULL DEFAULT 0,
     "create_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "update_time" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "complete_time" TIMESTAMPTZ(3),
@@ -238,6 +253,17 @@ CREATE TABLE "stock_imports" (
 );
 
 CREATE INDEX "stock_imports_update_time_idx" ON "stock_imports" ("update_time");
+
+CREATE TABLE "stock_import_refusals" (
+    "principal" TEXT NOT NULL,
+    "request_id" UUID NOT NULL,
+    "first_line" BIGINT NOT NULL,
+    "row_count" INTEGER NOT NULL,
+    "errors" JSONB NOT NULL,
+
+    CONSTRAINT "stock_import_refusals_pkey" PRIMARY KEY ("principal", "request_id", "first_line"),
+    CONSTRAINT "stock_import_refusals_principal_request_id_fkey" FOREIGN KEY ("principal", "request_id") REFERENCES "stock_imports" ("principal", "request_id") ON DELETE CASCADE ON UPDATE RESTRICT
+);
 
 -- Transfers ---------------------------------------------------------------------------------------------------------------
 
