@@ -2,13 +2,15 @@
  * What a narrowed watcher is told, and what its tokens say: nothing of others, and nothing more than was sent.
  */
 
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Batch, ChangeTail } from './change-tail.ts';
-import { change, Fixture, tokenOf, told, writeTo } from './changefeed-fixture.ts';
+import { change, type Event, Fixture, tokenOf, told, writeTo } from './changefeed-fixture.ts';
 import { append, currentSnapshot, purgeChanges, readAfter } from './changes.ts';
 import { databaseWithTables } from './fixture.ts';
-import { query, transaction } from './pool.ts';
+import { openPool, query, transaction } from './pool.ts';
+import { ResumeTokens } from './resume-token.ts';
+import { View } from './view.ts';
 import { changed } from './watching.ts';
 
 let database: Awaited<ReturnType<typeof databaseWithTables>>;
@@ -70,6 +72,52 @@ test('in the midst of many changes nobody is told that it is past those that are
     [500, false],
     [200, true],
   ]);
+});
+
+test('nobody is told twice of what they read in the log before the tail did', async () => {
+  await write('a1', 'a2', 'a3');
+  const ofTail = openPool({ databaseUrl: database.url, workload: 'tail', maxConnections: 1 });
+  const held: PoolClient[] = [];
+  const tail = new ChangeTail({ pool: ofTail, databaseUrl: database.url, memoryMax: 1 }, (batch) => view.take(batch));
+  const view = new View<string>(
+    {
+      topic: 'items',
+      read: async (changes) => changes.map(({ key }) => [{ value: key, keys: [] }]),
+    },
+    {
+      tail,
+      // One more is written when the tail has read for the last time before the log is read.
+      readLog: async (topic, cursor) => {
+        if (held.length === 0) {
+          held.push(await ofTail.connect());
+          await write('late');
+        }
+        return await readAfter(pool, cursor, 500, topic);
+      },
+      snapshot: async () => (await currentSnapshot(pool)).cursor,
+    },
+  );
+  tail.start();
+  const watching = view.watch<Event>({
+    scope: '',
+    resumeToken: new ResumeTokens('items\n', /^$/).seal({ cursor: { transaction: 0n, position: 0n } }),
+    signal: new AbortController().signal,
+    list: async () => ({ events: [], next: undefined }),
+    tell: changed,
+  });
+  const taken = [];
+  for await (const watched of watching) {
+    taken.push(watched);
+    if (watched.event.case === 'bookmark') {
+      held[0]?.release();
+      await tail.fresh();
+      await write('end');
+    }
+    if (watched.event.value === 'end') break;
+  }
+  expect(told(taken)).toEqual(['a1', 'a2', 'a3', 'late', 'bookmark', 'end']);
+  await tail.stop();
+  await ofTail.end();
 });
 
 describe('a bookmark says no more than was sent', () => {

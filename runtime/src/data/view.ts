@@ -387,18 +387,22 @@ export class View<F> {
   }
 }
 
-/** The events of a delivery. The token of each is that of its change, once everything that the change tells has been told. */
+/**
+ * The events of a delivery, but for what a watcher that read the log by itself was told from it: that may reach further than what the tail had read
+ * as they met. The token of each is that of its change, once everything that the change tells has been told.
+ */
 function* eventsOf<F, E>(
   { tell }: WatchOptions<F, E>,
   tokens: ResumeTokens,
   from: Cursor,
   { told, upTo }: Pick<Delivery<F>, 'told' | 'upTo'>,
 ): Generator<Watched<E>> {
+  const news = told.filter(({ cursor }) => compare(cursor, from) > 0);
   let seen = from;
-  for (const [index, { value, cursor }] of told.entries()) {
-    const next = told[index + 1];
+  for (const [index, { value, cursor }] of news.entries()) {
+    const next = news[index + 1];
     if (next === undefined) {
-      seen = upTo;
+      seen = later(from, upTo);
     } else if (compare(next.cursor, cursor) > 0) {
       seen = cursor;
     }
