@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { StringValueSchema } from '@bufbuild/protobuf/wkt';
 import type { Pool } from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { reasonOf } from '../errors/fail.ts';
 import { databaseWithTables } from './fixture.ts';
 import { once, purgeIdempotencyKeys } from './idempotency.ts';
@@ -119,5 +119,15 @@ describe('trap 7: a double submit', () => {
     await pool.query("UPDATE idempotency_keys SET create_time = now() - interval '49 hours'");
     await purgeIdempotencyKeys(pool);
     expect((await pool.query('SELECT FROM idempotency_keys')).rowCount).toBe(0);
+  });
+
+  test('however many there are, they are forgotten some at a time', async () => {
+    for (let i = 0; i < 5; i += 1) await submit(randomUUID(), 'x');
+    await pool.query("UPDATE idempotency_keys SET create_time = now() - interval '49 hours'");
+    const statements = vi.spyOn(pool, 'query');
+    await purgeIdempotencyKeys(pool, 2);
+    const deleted = await Promise.all(statements.mock.results.map(async ({ value }) => (await value).rowCount));
+    statements.mockRestore();
+    expect(deleted).toEqual([2, 2, 1]);
   });
 });

@@ -8,7 +8,7 @@ import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufb
 import type { Pool } from 'pg';
 import { fail } from '../errors/fail.ts';
 import { principal } from '../server/caller.ts';
-import { query, type Sql } from './pool.ts';
+import { type Sql, sqlOn } from './pool.ts';
 
 /** A request that must have its effect once. */
 export type OnceOptions<Req extends DescMessage, Res extends DescMessage> = {
@@ -25,6 +25,7 @@ export type OnceOptions<Req extends DescMessage, Res extends DescMessage> = {
 
 /** Keys older than this may be forgotten, in hours. */
 const KEEP_HOURS = 48;
+const PURGED_AT_ONCE = 20_000;
 
 /**
  * Runs `effect` unless this request was answered before, and gives its response or the first one. A duplicate that comes
@@ -86,9 +87,20 @@ export function requestHash<Req extends DescMessage>(schema: Req, request: Messa
     .digest();
 }
 
-/** Forgets keys that are older than 48 hours. */
-export async function purgeIdempotencyKeys(pool: Pool): Promise<void> {
-  await query(pool, 'DELETE FROM idempotency_keys WHERE create_time < now() - make_interval(hours => $1)', [
-    KEEP_HOURS,
-  ]);
+/**
+ * Forgets keys that are older than 48 hours. Several processes may do so at once.
+ *
+ * @param atOnce rows that a statement deletes, at most: there may be millions.
+ */
+export async function purgeIdempotencyKeys(pool: Pool, atOnce = PURGED_AT_ONCE): Promise<void> {
+  for (let left = true; left; ) {
+    const { rowCount } = await sqlOn(pool).query(
+      `DELETE FROM idempotency_keys
+       WHERE ctid = ANY(ARRAY(
+         SELECT ctid FROM idempotency_keys WHERE create_time < now() - make_interval(hours => $1)
+         LIMIT $2 FOR UPDATE SKIP LOCKED))`,
+      [KEEP_HOURS, atOnce],
+    );
+    left = (rowCount ?? 0) >= atOnce;
+  }
 }

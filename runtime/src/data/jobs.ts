@@ -55,10 +55,15 @@ export function every(intervalMs: number, name: string, work: (signal: AbortSign
 /** How often what is no longer needed is forgotten, in milliseconds. */
 const PURGE_INTERVAL_MS = 600_000;
 
-/** Forgets old idempotency keys and changes, again and again. Replicas may do it at once. */
+/** Forgets old idempotency keys and changes, again and again, neither waiting for the other. Replicas may do it at once. */
 export function purging(pool: Pool): Running {
-  return every(PURGE_INTERVAL_MS, 'the purge of old keys and changes', async () => {
-    await purgeIdempotencyKeys(pool);
-    await purgeChanges(pool);
-  });
+  const purges = [
+    every(PURGE_INTERVAL_MS, 'the purge of old idempotency keys', () => purgeIdempotencyKeys(pool)),
+    every(PURGE_INTERVAL_MS, 'the purge of old changes', () => purgeChanges(pool)),
+  ];
+  return {
+    async stop() {
+      await Promise.all(purges.map((purge) => purge.stop()));
+    },
+  };
 }
