@@ -66,6 +66,15 @@ describe('what the mask names is copied, and nothing else', () => {
     expect(result).toEqual(file({ name: 'a.proto', syntax: 'proto3', package: 'b' }));
   });
 
+  test('a path that is named many times counts once, and * beside others is all of them', () => {
+    const paths = Array.from({ length: 50_000 }, (_, index) => (index % 2 === 0 ? '*' : 'options.go_package'));
+    const dependency = Array.from({ length: 10_000 }, (_, index) => `d${index}`);
+    const result = update({ package: 'b', dependency, options: { goPackage: 'go/b' } }, ...paths);
+    expect(result).toEqual(
+      file({ name: 'a.proto', syntax: 'proto3', package: 'b', dependency, options: { goPackage: 'go/b' } }),
+    );
+  });
+
   test('the identifier may be named, and stays', () => {
     expect(update({ name: 'other.proto' }, 'name')).toEqual(current());
   });

@@ -2,7 +2,7 @@
  * Update masks (AIP-134, AIP-161): which fields of a resource an update changes, and what results.
  */
 
-import { clone, type DescMessage, type Message, type MessageShape } from '@bufbuild/protobuf';
+import { clone, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import type { FieldMask } from '@bufbuild/protobuf/wkt';
 import { fail } from './errors/fail.ts';
@@ -33,14 +33,19 @@ export function applyMask<Desc extends DescMessage>(
     throw fail('UPDATE_MASK_INVALID', 'the update mask names no field');
   }
   const result = clone(schema, current);
+  // A copy, so that the result shares nothing with the request.
+  const from = reflect(schema, clone(schema, patch));
   const settable = schema.fields.map((field) => field.name).filter((name) => !rules.outputOnly.includes(name));
-  for (const path of paths.flatMap((path) => (path === '*' ? settable : [path]))) {
+  // Each path once, for a mask may name the same a million times.
+  const named = new Set(paths);
+  const expanded = named.delete('*') ? named.union(new Set(settable)) : named;
+  for (const path of expanded) {
     const steps = path.split('.');
     if (rules.outputOnly.includes(steps[0] ?? '')) {
       throw fail('UPDATE_MASK_INVALID', `${JSON.stringify(path)} is output only`, { path });
     }
     if (path !== rules.identifier) {
-      copyField(reflect(schema, patch), reflect(schema, result), steps, path);
+      copyField(from, reflect(schema, result), steps, path);
     }
   }
   return result;
@@ -60,8 +65,7 @@ function copyField(from: ReflectMessage, to: ReflectMessage, steps: readonly str
     copyField(from.get(field), inner, rest, path);
     to.set(field, inner);
   } else if (from.isSet(field)) {
-    // A copy, so that the result shares nothing with the request.
-    to.set(field, reflect(from.desc, clone(from.desc, from.message as Message)).get(field));
+    to.set(field, from.get(field));
   } else {
     to.clear(field);
   }

@@ -35,6 +35,11 @@ describe('an error', () => {
     expect(JSON.stringify(errorToJson(error, undefined))).not.toContain('secret');
   });
 
+  test('neither its message nor its facts grow with what was sent', () => {
+    const error = fail('FILTER_INVALID', 'm'.repeat(1_000_000), { near: 'x'.repeat(1_000_000) });
+    expect([error.rawMessage.length, metadataOf(error).near?.length]).toEqual([1_000, 1_000]);
+  });
+
   test('can be sent whatever text it holds', () => {
     const error = fail('FILTER_INVALID', 'cut in \ud83d half', { near: '\ude00' });
     expect(() => encodeURIComponent(error.rawMessage)).not.toThrow();

@@ -9,7 +9,8 @@ import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './details.ts
 /** The domain of every reason in the catalogue. */
 export const ERROR_DOMAIN = 'weft';
 
-const MESSAGE_MAX_CHARACTERS = 1_000;
+/** Of the message, and of each fact. */
+const TEXT_MAX_CHARACTERS = 1_000;
 
 /** What else an error can say. */
 export type FailOptions = {
@@ -37,7 +38,8 @@ export function fail(
 ): ConnectError {
   const { code, meaning } = catalogue[reason];
   const error = new ConnectError(wellFormed(message ?? meaning), code, undefined, undefined, options.cause);
-  error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: ERROR_DOMAIN, metadata: { ...metadata } } });
+  const facts = Object.fromEntries(Object.entries(metadata).map(([name, fact]) => [name, wellFormed(fact)]));
+  error.details.push({ desc: ErrorInfoSchema, value: { reason, domain: ERROR_DOMAIN, metadata: facts } });
   if (options.fieldViolations !== undefined) {
     const fieldViolations = options.fieldViolations.map((violation) => ({ reason: '', ...violation }));
     error.details.push({ desc: BadRequestSchema, value: { fieldViolations } });
@@ -77,7 +79,7 @@ export function retryAfterMsOf(error: unknown): number | undefined {
 
 /** A text that was cut in the middle of a character cannot be encoded for the wire. At most as long as a header should be. */
 function wellFormed(text: string): string {
-  return text.slice(0, MESSAGE_MAX_CHARACTERS).toWellFormed();
+  return text.slice(0, TEXT_MAX_CHARACTERS).toWellFormed();
 }
 
 function infoOf(error: unknown) {
