@@ -198,6 +198,29 @@ describe('one after the other', () => {
   });
 });
 
+describe('a draft that is cancelled moves nothing', () => {
+  test('also again when its location is gone', async () => {
+    await addLocation(inventory, { locationId: 'brief' });
+    const transferId = await draftId([{ sku: await newItem(1), quantity: 1n }], { destinationLocationId: 'brief' });
+    const { transfer } = await cancel(transferId);
+    await inventory.locations.deleteLocation({ requestId: requestId(), locationId: 'brief' });
+    expect((await cancel(transferId)).transfer).toEqual(transfer);
+    expect(await reasonFrom(ship(transferId))).toBe('TRANSFER_STATE');
+  });
+
+  test('nor makes levels of an item that is a kit by now', async () => {
+    const [sku, part] = [await newItem(), await newItem(1)];
+    const transferId = await draftId([{ sku, quantity: 1n }]);
+    await inventory.items.updateItem({
+      requestId: requestId(),
+      item: { sku, components: [{ sku: part, quantity: 1n }] },
+      updateMask: { paths: ['components'] },
+    });
+    await cancel(transferId);
+    expect((await inventory.pool.query('SELECT FROM stock WHERE sku = $1', [sku])).rowCount).toBe(0);
+  });
+});
+
 describe('what is refused changes nothing', () => {
   test.each([
     ['the same location twice', { destinationLocationId: 'alpha' }, {}, 'TRANSFER_LINES_INVALID'],

@@ -100,9 +100,10 @@ export async function receive(tx: Sql, request: ReceiveTransferRequest, actor: s
 
 /** @throws TRANSFER_NOT_FOUND, TRANSFER_STATE, QUANTITY_OUT_OF_RANGE */
 export async function cancel(tx: Sql, transferId: string, actor: string): Promise<Transfer> {
-  const opened = await openTransfer(tx, transferId, (found) =>
-    checkState(found, [DRAFT, SHIPPED, PARTLY_RECEIVED, CANCELLED]),
-  );
+  const opened = await openTransfer(tx, transferId, (found) => {
+    checkState(found, [DRAFT, SHIPPED, PARTLY_RECEIVED, CANCELLED]);
+    return found.state === SHIPPED || found.state === PARTLY_RECEIVED;
+  });
   const { state, lines, sourceLocationId, destinationLocationId } = opened.transfer;
   if (state === CANCELLED) {
     return opened.transfer;
@@ -138,11 +139,13 @@ async function enter(tx: Sql, transferId: string, state: TransferState): Promise
   });
 }
 
-function checkState({ transferId, state }: Transfer, allowed: readonly TransferState[]): void {
+/** @returns true. @throws TRANSFER_STATE */
+function checkState({ transferId, state }: Transfer, allowed: readonly TransferState[]): true {
   if (!allowed.includes(state)) {
     const message = `the transfer is ${TransferState[state].toLowerCase().replace('_', ' ')}`;
     throw fail('TRANSFER_STATE', message, { transfer_id: transferId, state: TransferState[state] });
   }
+  return true;
 }
 
 function insufficient(
