@@ -10,7 +10,8 @@ import { CreateReservationResponseSchema } from '@weft/gen/weft/inventory/v1/res
 import { StockReason } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { reasonFrom, requestId } from '../../../dev/src/testing/calls.ts';
-import { addItem, addStock, levelAt, type TestInventory } from './harness.ts';
+import { releaseTeller } from '../src/items/release.ts';
+import { addItem, addLocation, addStock, levelAt, type TestInventory } from './harness.ts';
 import { checkInvariants } from './invariants.ts';
 import { act, availabilityOf, brief, reserve, startWithLocations, stocked } from './reserving.ts';
 
@@ -95,6 +96,48 @@ describe('backorders', () => {
     expect(rows[0]?.deadlocks).toBe(0n);
   });
 
+  const moved = {
+    'is closed': {
+      move: (locationId: string) => changeFirst({ deactivated: true }, locationId),
+      back: (locationId: string) => changeFirst({ deactivated: false }, locationId),
+    },
+    'is asked second from now on': {
+      move: () => addLocation(inventory, { locationId: 'aachen', pickPriority: 0 }),
+      back: () => inventory.locations.deleteLocation({ requestId: requestId(), locationId: 'aachen' }),
+    },
+  };
+  const changeFirst = (change: { deactivated: boolean }, locationId: string) =>
+    inventory.locations.updateLocation({
+      requestId: requestId(),
+      location: { locationId, ...change },
+      updateMask: { paths: ['deactivated'] },
+    });
+
+  test.each(Object.entries(moved))(
+    'are promised where there is a level, though that place %s while its lock is waited for',
+    async (_, { move, back }) => {
+      const sku = await stocked(inventory, {}, backordered(5n));
+      await inventory.stock.setStock({ requestId: requestId(), sku, locationId: 'austin', safety: 1n });
+      const client = await inventory.pool.connect();
+      await client.query('BEGIN');
+      await client.query('SELECT FROM stock WHERE sku = $1 FOR UPDATE', [sku]);
+      const reserving = reserve(inventory, [{ sku, quantity: 2n }]);
+      await waitedFor();
+      const moving = move('austin');
+      // It waits for the promise, or is done before it: either way the promise is where it can be kept.
+      await Promise.race([moving, new Promise((resolve) => setTimeout(resolve, 200))]);
+      await client.query('COMMIT');
+      client.release();
+      const { reservationId, allocations } = await reserving;
+      await moving;
+      expect(brief(allocations)).toEqual([`${sku}@austin:2 owed 2`]);
+      expect(await levelAt(inventory, sku, 'austin')).toMatchObject({ reserved: 2n, backordered: 2n });
+      await inventory.reservations.releaseReservation(act(reservationId));
+      expect(await levelAt(inventory, sku, 'austin')).toMatchObject({ reserved: 0n, backordered: 0n });
+      await back('austin');
+    },
+  );
+
   test('are served in the order in which they were promised, also those of one batch', async () => {
     const sku = await stocked(inventory, {}, backordered(50n));
     const made = await Promise.all(Array.from({ length: 12 }, () => reserve(inventory, [{ sku, quantity: 1n }])));
@@ -174,6 +217,23 @@ test('an extension gives more time and never less', async () => {
   expect((await extend(1n))?.expireTime).toEqual(held.expireTime);
   const later = (await extend(1_200n))?.expireTime?.seconds ?? 0n;
   expect(later - (held.expireTime?.seconds ?? 0n)).toBeGreaterThanOrEqual(600n);
+});
+
+test('no release is missed between two looks, however close to one of them', async () => {
+  const count = 400;
+  const { rows } = await inventory.pool.query<{ first: Date }>(
+    `INSERT INTO items (sku, name, description, category, gtin, weight_grams, length_mm, width_mm, height_mm, tax_category,
+       customs_code, origin_country_code, out_of_stock_policy, backorder_limit, release_time)
+     SELECT 'OUT-' || n, 'x', '', '', '', 1, 1, 1, 1, '', '', '', 3, 1, now() + n * interval '1 millisecond'
+     FROM generate_series(1, $1) n RETURNING release_time AS first`,
+    [count],
+  );
+  const end = (rows.at(-1)?.first.getTime() ?? 0) + 20;
+  const tell = releaseTeller(inventory.pool);
+  while (Date.now() < end) await tell();
+  await tell();
+  const told = await inventory.pool.query("SELECT DISTINCT key FROM changes WHERE key LIKE 'OUT-%'");
+  expect(told.rowCount).toBe(count);
 });
 
 test('watchers are told when a preordered item comes out, though nobody writes then', async () => {

@@ -63,13 +63,13 @@ export function itemMessage(row: ItemRow): Item {
 }
 
 /**
- * What of a message is stored in its row: all but what the database sets itself.
+ * What of a message is stored in its row: all but the key, which an update must not even name, lest it wait for all who hold the row; and but what
+ * the database sets itself.
  *
  * @throws INVALID_FIELD for a release time that is none.
  */
 export function itemData(item: Item) {
   return {
-    sku: item.sku,
     name: item.name,
     description: item.description,
     category: item.category,

@@ -19,7 +19,8 @@ export function releaseTeller(pool: Pool): () => Promise<void> {
       const { rows } = await tx.query<{ now: Date; skus: string[] }>({
         name: 'items_released',
         text: `
-          SELECT now()::timestamptz(3) AS now, ARRAY(
+          -- Cut off, as what comes out of here is, and not rounded up: what is due in between would never be told.
+          SELECT date_trunc('milliseconds', now()) AS now, ARRAY(
             SELECT sku FROM items
             WHERE out_of_stock_policy = 3 AND release_time <= now()
               AND release_time > coalesce($1::timestamptz, now() - make_interval(hours => ${FIRST_LOOK_HOURS}))

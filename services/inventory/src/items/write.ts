@@ -36,7 +36,7 @@ import { checkStockPolicy } from './stock-policy.ts';
 export async function createItem(database: Database, tx: Sql, item: Item): Promise<Item> {
   checkFields(item);
   const { sku, components } = item;
-  const data = itemData(item);
+  const data = { sku, ...itemData(item) };
   if (components.length > 0) {
     await lockKits(tx);
   }

@@ -48,10 +48,12 @@ export function locationMessage(row: LocationRow): Location {
   });
 }
 
-/** What of a message is stored: all but what the database sets itself. */
+/**
+ * What of a message is stored: all but the key, which an update must not even name, lest it wait for all who hold the row; and but what the database
+ * sets itself.
+ */
 export function locationData(location: Location) {
   return {
-    locationId: location.locationId,
     name: location.name,
     recipient: location.address?.recipient ?? '',
     addressLines: location.address?.lines ?? [],

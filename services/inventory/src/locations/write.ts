@@ -33,7 +33,7 @@ export async function createLocation(database: Database, tx: Sql, location: Loca
   checkTimeZone(location);
   const { locationId } = location;
   try {
-    const data = locationData(location);
+    const data = { locationId, ...locationData(location) };
     const row = await database.within(tx, () => database.prisma.location.create({ data }));
     await append(tx, [locationChange(locationId)]);
     return locationMessage(row);

@@ -6,7 +6,7 @@ import { append } from '@weft/runtime/data/changes';
 import type { Sql } from '@weft/runtime/data/pool';
 import { reservationChange, stockChange } from '../changes.ts';
 import { wholeMs } from '../duration.ts';
-import { levelOf, STOCK_COLUMNS, type StockRow } from '../stock/level.ts';
+import { levelKey, levelOf, STOCK_COLUMNS, type StockRow } from '../stock/level.ts';
 import type { ReservationCall } from './call.ts';
 import type { StockPlan } from './plan.ts';
 
@@ -71,6 +71,10 @@ export async function book(tx: Sql, reservations: readonly NewReservation[]): Pr
       shortages.map(({ available }) => available),
     ],
   });
+  const planned = new Set(allocations.map(levelKey));
+  if (rows.length !== planned.size) {
+    throw new Error(`${planned.size} levels were to be taken from, and ${rows.length} are there`);
+  }
   await append(tx, [
     ...rows.map(levelOf).map(stockChange),
     ...reservations.map(({ reservationId }) => reservationChange(reservationId)),

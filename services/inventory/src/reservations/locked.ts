@@ -9,14 +9,22 @@ import { ReservationPolicy } from '@weft/gen/weft/inventory/v1/reservation_servi
 import type { Sql } from '@weft/runtime/data/pool';
 import { fail, reasonOf } from '@weft/runtime/errors/fail';
 import { lockStock } from '../stock/lock.ts';
-import { ensureStock, holdLocations } from '../stock/references.ts';
+import { ensureStock, freezeLocations } from '../stock/references.ts';
 import { book, type NewReservation } from './book.ts';
 import { type KeyedCall, type Outcome, repeated } from './call.ts';
 import { heldAnswer, withInstants } from './held.ts';
 import { claim, readKnown, store } from './keys.ts';
 import { planDemand, promisePlaces, type StockPlan, skusOf, takeOff } from './plan.ts';
 import type { Shortage } from './sourcing.ts';
-import { type Catalogue, type Market, marketOf, readCatalogue, stockedSkus, withLotsOf } from './supply.ts';
+import {
+  type Catalogue,
+  type Market,
+  marketOf,
+  type Places,
+  readCatalogue,
+  stockedSkus,
+  withLotsOf,
+} from './supply.ts';
 
 /** Most shortages that an error's text names; the metadata has the first. */
 const SHORTAGES_NAMED = 3;
@@ -88,11 +96,12 @@ async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMa
   // between is sold as it was.
   const before = await readCatalogue(tx, skus);
   const stocked = stockedSkus(before, skus);
-  const promised = await openPromises(tx, calls, before, stocked);
+  const promised = stocked.filter((sku) => (before.facts.get(sku)?.backorderLimit ?? 0n) > 0n);
+  const frozenPlaces = promised.length === 0 ? undefined : await openPromises(tx, calls, before, promised);
   const levels = await lockStock(tx, stocked);
   const { facts, places } = await readCatalogue(tx, [...new Set([...skus, ...stocked])]);
   const catalogue = {
-    places,
+    places: frozenPlaces ?? places,
     facts: new Map(
       [...facts].map(([sku, fact]) => [
         sku,
@@ -100,7 +109,7 @@ async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMa
           ...fact,
           components: before.facts.get(sku)?.components ?? [],
           // What became a backorder item a moment ago is not locked as one.
-          backorderLimit: promised.has(sku) ? fact.backorderLimit : 0n,
+          backorderLimit: promised.includes(sku) ? fact.backorderLimit : 0n,
         },
       ]),
     ),
@@ -111,35 +120,31 @@ async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMa
 }
 
 /**
- * Takes those of the items in hand that may be promised beyond their stock. Their limit is over all locations, also over those whose rows are yet to be
+ * Takes the items in hand that may be promised beyond their stock. Their limit is over all locations, also over those whose rows are yet to be
  * made, so it is the items' own lock that keeps it; and the rows where they may be promised are made before any stock row is locked, as
- * stock/lock.ts orders it.
+ * stock/lock.ts orders it. Where that is must not change afterwards.
  *
- * @returns those items.
+ * @returns the locations, as they stay until the transaction ends.
  */
 async function openPromises(
   tx: Sql,
   calls: readonly KeyedCall[],
   catalogue: Catalogue,
-  stocked: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const promised = new Set(stocked.filter((sku) => (catalogue.facts.get(sku)?.backorderLimit ?? 0n) > 0n));
-  if (promised.size === 0) {
-    return promised;
-  }
+  promised: readonly string[],
+): Promise<Places> {
   await tx.query({
     name: 'items_promise',
     text: 'SELECT FROM items WHERE sku = ANY($1::text[]) ORDER BY sku FOR NO KEY UPDATE',
-    values: [[...promised].sort()],
+    values: [promised],
   });
-  const held = await holdLocations(tx, catalogue.places.map(({ locationId }) => locationId).sort());
-  const places = catalogue.places.filter(({ locationId }) => held.has(locationId));
+  const frozen = await freezeLocations(tx);
+  const places = (await readCatalogue(tx, [])).places.filter(({ locationId }) => frozen.has(locationId));
   const keys = calls.flatMap(({ request }) => {
-    const asked = stockedSkus(catalogue, skusOf([request])).filter((sku) => promised.has(sku));
+    const asked = stockedSkus(catalogue, skusOf([request])).filter((sku) => promised.includes(sku));
     return asked.flatMap((sku) => promisePlaces(request, { places }).map((locationId) => ({ sku, locationId })));
   });
   await ensureStock(tx, keys);
-  return promised;
+  return places;
 }
 
 function planOne({ request }: KeyedCall, market: Market): StockPlan | ConnectError {

@@ -1,5 +1,5 @@
 /**
- * What a booking refers to must be there and must stay until the transaction ends: items and locations are held with a share
+ * What a booking refers to must be there and must stay until the transaction ends: items and locations are held with a key-share
  * lock, which keeps DeleteItem and DeleteLocation waiting. Taken before stock rows, as stock/lock.ts orders it.
  */
 
@@ -45,6 +45,15 @@ export async function holdLocations(
     values: [locationIds],
   });
   return new Map(rows.map((row) => [row.location_id, { deactivated: row.deactivated }]));
+}
+
+/** Holds all locations, and as they are: what would change one waits too. Gives their ids. */
+export async function freezeLocations(tx: Sql): Promise<ReadonlySet<string>> {
+  const { rows } = await tx.query<{ location_id: string }>({
+    name: 'locations_freeze',
+    text: 'SELECT location_id FROM locations ORDER BY location_id FOR SHARE',
+  });
+  return new Set(rows.map((row) => row.location_id));
 }
 
 /** Makes the rows that are missing, in lock order, with nothing on hand. */
