@@ -100,6 +100,14 @@ export async function transaction<T>(pool: Pool, work: (tx: Sql) => Promise<T>, 
   }
 }
 
+/**
+ * Runs `work`, which only reads, in a transaction of its own. For reading that may take long: unlike a statement by itself, it ends in
+ * the database too when its caller has no time left, and gives its connection to others.
+ */
+export function readWithin<T>(pool: Pool, work: (tx: Sql) => Promise<T>): Promise<T> {
+  return transaction(pool, work, 'BEGIN READ ONLY');
+}
+
 type FollowUp = (pool: Pool) => void;
 const followUps = new WeakMap<Sql, Set<FollowUp>>();
 

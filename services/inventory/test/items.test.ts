@@ -402,6 +402,33 @@ describe('list', () => {
   });
 });
 
+test('a list whose caller has left does not keep a connection of the database', async () => {
+  const client = await inventory.pool.connect();
+  await client.query('BEGIN');
+  await client.query('LOCK TABLE items IN ACCESS EXCLUSIVE MODE');
+  try {
+    const calls = Array.from({ length: 3 }, () => inventory.items.listItems({ filter: 'a OR b' }, { timeoutMs: 300 }));
+    await Promise.allSettled(calls);
+    // Waiting for the lock itself would end after 5 seconds only.
+    await expect
+      .poll(
+        async () => {
+          const { rows } = await inventory.pool.query(
+            // Of the lists alone: there is background work too that reads items.
+            `SELECT FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%] AS key%' AND pid <> pg_backend_pid()`,
+          );
+          return rows.length;
+        },
+        { timeout: 3_000 },
+      )
+      .toBe(0);
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+});
+
 describe('bad input is refused with the field, and nothing is changed', () => {
   const withBody = (item: object) =>
     inventory.items.createItem({ requestId: requestId(), item: anItem({ sku: 'BAD-1', name: 'Bad', ...item }) });

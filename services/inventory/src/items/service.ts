@@ -16,6 +16,7 @@ import {
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { mutate } from '@weft/runtime/data/mutation';
 import { closePage, openPage } from '@weft/runtime/data/page';
+import { readWithin } from '@weft/runtime/data/pool';
 import type { Database } from '../database.ts';
 import { itemMessage, itemNotFound } from './item.ts';
 import { cursorForm, listItems, readFilter } from './list.ts';
@@ -47,7 +48,9 @@ export function itemService(database: Database, changefeed: Changefeed): Service
       const { order, showDeleted } = request;
       const terms = readFilter(request.filter);
       const page = openPage(ListItemsRequestSchema, request, cursorForm(order));
-      const listed = await listItems(sql, { terms, order, showDeleted }, page.after, page.size + 1);
+      const listed = await readWithin(pool, (tx) =>
+        listItems(tx, { terms, order, showDeleted }, page.after, page.size + 1),
+      );
       const { entries, nextPageToken } = closePage(ListItemsRequestSchema, request, page, listed, ({ key }) => key);
       return { items: entries.map(({ row }) => itemMessage(row)), nextPageToken };
     },

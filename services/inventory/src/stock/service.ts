@@ -11,7 +11,8 @@ import {
 } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { actor, mutate } from '@weft/runtime/data/mutation';
-import { CURSOR, closePage, openPage, sealPageToken } from '@weft/runtime/data/page';
+import { CURSOR, closePage, fitPage, openPage, sealPageToken } from '@weft/runtime/data/page';
+import { readWithin } from '@weft/runtime/data/pool';
 import { principal } from '@weft/runtime/server/caller';
 import type { Database } from '../database.ts';
 import { itemNotFound, SKU_CURSOR } from '../items/item.ts';
@@ -28,6 +29,8 @@ import { reconcile } from './reconcile.ts';
 import { set } from './set.ts';
 import { stockWatch } from './watch.ts';
 
+/** Levels and their lots on a page, at most: as JSON they are up to 300 bytes each. */
+const MAX_LOTS_PER_PAGE = 12_000;
 /** Levels that a page of the proof compares when nobody says how many. */
 const RECONCILED_PER_PAGE = 1_000;
 
@@ -50,10 +53,11 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
     },
 
     async listStockLevels(request) {
-      const page = openPage(ListStockLevelsRequestSchema, request, [SKU_CURSOR, LOCATION_ID_CURSOR]);
-      const [sku, locationId] = page.after ?? [];
+      const asked = openPage(ListStockLevelsRequestSchema, request, [SKU_CURSOR, LOCATION_ID_CURSOR]);
+      const [sku, locationId] = asked.after ?? [];
       const after = sku === undefined || locationId === undefined ? FIRST_LEVEL : { sku, locationId };
-      const levels = await listLevels(sql, request.locationId, after, page.size + 1);
+      const levels = await listLevels(sql, request.locationId, after, asked.size + 1);
+      const page = fitPage(asked, levels, ({ lots }) => 1 + lots.length, MAX_LOTS_PER_PAGE);
       const { entries, nextPageToken } = closePage(ListStockLevelsRequestSchema, request, page, levels, (last) => [
         last.sku,
         last.locationId,
@@ -79,7 +83,9 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
       const [sku, locationId] = after ?? [];
       const position = sku === undefined || locationId === undefined ? FIRST_LEVEL : { sku, locationId };
       const limit = request.pageSize || RECONCILED_PER_PAGE;
-      const { comparedCount, discrepancies, next } = await reconcile(sql, request, position, limit);
+      const { comparedCount, discrepancies, next } = await readWithin(pool, (tx) =>
+        reconcile(tx, request, position, limit),
+      );
       const cursor = next === undefined ? '' : JSON.stringify([next.sku, next.locationId]);
       return {
         comparedCount,
