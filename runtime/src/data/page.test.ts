@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { reasonOf } from '../errors/fail.ts';
 import { describeFile } from '../wire/describe.ts';
-import { CURSOR, closePage, openPage, openPageToken, sealPageToken } from './page.ts';
+import { CURSOR, closePage, fitPage, openPage, openPageToken, sealPageToken } from './page.ts';
 
 type ListRequest = Message<'weft.test.v1.ListRequest'> & { pageSize: number; pageToken: string; filter: string };
 const fields = { page_size: '1 int32', page_token: '2 string', filter: '3 string' };
@@ -30,6 +30,35 @@ function list(count: number, asked: ListRequest) {
 }
 
 describe('pages', () => {
+  test('of entries that weigh much give every entry once, and no more than can be sent', () => {
+    const weights = fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(
+        weights,
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 15 }),
+        (weighed, pageSize, most) => {
+          const seen: number[] = [];
+          let pageToken = '';
+          do {
+            const asked = request({ pageSize, pageToken });
+            const opened = openPage(ListRequestSchema, asked, [CURSOR.integer]);
+            const first = Number(opened.after?.[0] ?? 0);
+            const read = weighed.map((weight, index) => ({ weight, index })).slice(first, first + opened.size + 1);
+            const page = fitPage(opened, read, ({ weight }) => weight, most);
+            const closed = closePage(ListRequestSchema, asked, page, read, ({ index }) => [`${index + 1}`]);
+            const weight = closed.entries.reduce((sum, entry) => sum + entry.weight, 0);
+            expect(weight <= most || closed.entries.length === 1).toBe(true);
+            expect(closed.entries.length).toBeLessThanOrEqual(pageSize);
+            seen.push(...closed.entries.map(({ index }) => index));
+            pageToken = closed.nextPageToken;
+          } while (pageToken !== '');
+          expect(seen).toEqual(weighed.map((_, index) => index));
+        },
+      ),
+    );
+  });
+
   test('give every entry once, whatever their size, and end', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1, max: 20 }), (count, pageSize) => {

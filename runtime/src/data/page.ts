@@ -89,6 +89,20 @@ export function openPage<Desc extends DescMessage>(
   };
 }
 
+/**
+ * A page that can be sent: of no more entries than weigh `most` together, but of one at least.
+ *
+ * @param weightOf how much an entry adds to the answer, such as the number of its lines.
+ */
+export function fitPage<T>(page: Page, read: readonly T[], weightOf: (entry: T) => number, most: number): Page {
+  let weight = 0;
+  const end = read.findIndex((entry) => {
+    weight += weightOf(entry);
+    return weight > most;
+  });
+  return end === -1 ? page : { ...page, size: Math.min(page.size, Math.max(1, end)) };
+}
+
 /** Cuts what was read, one entry more than the page's size, to the page, and makes the token of the next. */
 export function closePage<Desc extends DescMessage, T>(
   schema: Desc,

@@ -352,6 +352,32 @@ describe('at once', () => {
 });
 
 describe('lists', () => {
+  test('a page of transfers of many lines can be sent, and the next goes on', async () => {
+    await addLocation(inventory, { locationId: 'long-list' });
+    const sku = 'L'.repeat(64);
+    // Drafts as large as they may be, with names as long as they may be.
+    await inventory.pool.query(
+      `WITH made AS (
+         INSERT INTO transfers (state, source_location_id, destination_location_id, reference)
+         SELECT 1, 'alpha', 'long-list', '' FROM generate_series(1, 60) RETURNING transfer_id)
+       INSERT INTO transfer_lines (transfer_id, sku, lot_id, quantity)
+       SELECT transfer_id, $1, lpad(n::text, 64, 'L'), 1000000000 FROM made, generate_series(1, 500) n`,
+      [sku],
+    );
+    const found = new Set<string>();
+    let [pages, pageToken] = [0, ''];
+    do {
+      const page = await inventory.transfers.listTransfers({ locationId: 'long-list', pageSize: 200, pageToken });
+      for (const { transferId, lines } of page.transfers) {
+        expect(lines).toHaveLength(500);
+        found.add(transferId);
+      }
+      [pages, pageToken] = [pages + 1, page.nextPageToken];
+    } while (pageToken !== '');
+    expect([found.size, pages]).toEqual([60, 3]);
+    await inventory.pool.query("DELETE FROM transfers WHERE destination_location_id = 'long-list'");
+  });
+
   test('by state and by either side, newest first, page by page', async () => {
     await addLocation(inventory, { locationId: 'list-a' });
     await addLocation(inventory, { locationId: 'list-b' });

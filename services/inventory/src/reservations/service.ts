@@ -10,12 +10,13 @@ import {
   ExtendReservationResponseSchema,
   ListReservationsRequestSchema,
   ReleaseReservationResponseSchema,
+  type Reservation,
   ReservationService,
   ReservationState,
 } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
 import { actor, mutate } from '@weft/runtime/data/mutation';
-import { AFTER_EVERY_UUID, CURSOR, closePage, openPage } from '@weft/runtime/data/page';
+import { AFTER_EVERY_UUID, CURSOR, closePage, fitPage, openPage } from '@weft/runtime/data/page';
 import { currentCall } from '@weft/runtime/server/call';
 import { principal } from '@weft/runtime/server/caller';
 import type { Database } from '../database.ts';
@@ -29,6 +30,9 @@ import { confirm, extend, release } from './transitions.ts';
 import { reservationWatch } from './watch.ts';
 
 const { method } = ReservationService;
+
+/** Allocations and shortages on a page, at most: as JSON they are up to 350 bytes each. */
+const MAX_ALLOCATIONS_PER_PAGE = 10_000;
 
 /** Makes the service on a database. */
 export function reservationService(
@@ -84,8 +88,9 @@ export function reservationService(
       ),
 
     async listReservations(request) {
-      const page = openPage(ListReservationsRequestSchema, request, [CURSOR.uuid]);
-      const read = await readReservations(sql, listStatement(request.state, page.after?.[0], page.size + 1));
+      const asked = openPage(ListReservationsRequestSchema, request, [CURSOR.uuid]);
+      const read = await readReservations(sql, listStatement(request.state, asked.after?.[0], asked.size + 1));
+      const page = fitPage(asked, read, weightOf, MAX_ALLOCATIONS_PER_PAGE);
       const { entries, nextPageToken } = closePage(ListReservationsRequestSchema, request, page, read, (last) => [
         last.reservationId,
       ]);
@@ -94,6 +99,10 @@ export function reservationService(
 
     watchReservations: (request, { signal }) => watchReservations(request, signal),
   };
+}
+
+function weightOf({ allocations, shortages }: Reservation): number {
+  return allocations.length + shortages.length;
 }
 
 /** Newest first: ids grow with time. */

@@ -13,7 +13,7 @@ import {
   TransferService,
 } from '@weft/gen/weft/inventory/v1/transfer_service_pb.js';
 import { actor, mutate } from '@weft/runtime/data/mutation';
-import { AFTER_EVERY_UUID, CURSOR, closePage, openPage } from '@weft/runtime/data/page';
+import { AFTER_EVERY_UUID, CURSOR, closePage, fitPage, openPage } from '@weft/runtime/data/page';
 import { sqlOn } from '@weft/runtime/data/pool';
 import type { Database } from '../database.ts';
 import { draft } from './create.ts';
@@ -23,6 +23,9 @@ import { cancel, receive, ship } from './transitions.ts';
 const { method } = TransferService;
 
 /** Comes after every id. */
+/** Lines on a page, at most: as JSON they are up to 300 bytes each. */
+const MAX_LINES_PER_PAGE = 12_000;
+
 /** Makes the service on a database. */
 export function transferService({ pool }: Database): ServiceImpl<typeof TransferService> {
   const sql = sqlOn(pool);
@@ -52,10 +55,11 @@ export function transferService({ pool }: Database): ServiceImpl<typeof Transfer
     },
 
     async listTransfers(request) {
-      const page = openPage(ListTransfersRequestSchema, request, [CURSOR.uuid]);
+      const asked = openPage(ListTransfersRequestSchema, request, [CURSOR.uuid]);
       const { state, locationId } = request;
-      const before = page.after?.[0] ?? AFTER_EVERY_UUID;
-      const read = await listTransfers(sql, { state, locationId, before, limit: page.size + 1 });
+      const before = asked.after?.[0] ?? AFTER_EVERY_UUID;
+      const read = await listTransfers(sql, { state, locationId, before, limit: asked.size + 1 });
+      const page = fitPage(asked, read, ({ lines }) => lines.length, MAX_LINES_PER_PAGE);
       const { entries, nextPageToken } = closePage(ListTransfersRequestSchema, request, page, read, (last) => [
         last.transferId,
       ]);
