@@ -2,7 +2,8 @@
  * What the streams of stock tell besides levels: that one became low, and of kits what their parts allow; and to whom.
  */
 
-import type { LowStock, StockLevel } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
+import { create } from '@bufbuild/protobuf';
+import { type LowStock, type StockLevel, StockLevelSchema } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requestId } from '../../../dev/src/testing/calls.ts';
 import { addItem, addLocation, addStock, startInventory, type TestInventory } from './harness.ts';
@@ -75,6 +76,37 @@ describe('a stream of some items', () => {
     expect(rest.length).toBeLessThan(skus.length);
     expect([...new Set([...seen, ...rest])]).toEqual(skus.map((sku) => `${sku} hamburg 1`));
   });
+});
+
+test('a level that is gone is told as one of nothing, while it is watched and to who resumes', async () => {
+  const set = (sku: string, locationId: string, fields: object) =>
+    inventory.stock.setStock({ requestId: requestId(), sku, locationId, ...fields });
+  await addLocation(inventory, { locationId: 'gone' });
+  for (const sku of ['G-1', 'G-2', 'G-PART']) await addItem(inventory, { sku });
+  await set('G-1', 'gone', { safety: 5n });
+  await set('G-2', 'austin', { lowStockThreshold: 3n });
+  await untilSettled(inventory);
+  const { reader, listed } = await watch({ skus: ['G-1', 'G-2'] });
+  expect(listed.slice(0, -1)).toMatchObject([
+    { value: { sku: 'G-1', locationId: 'gone', safety: 5n, available: -5n } },
+    { value: { sku: 'G-2', locationId: 'austin', lowStockThreshold: 3n } },
+  ]);
+  const { resumeToken } = reader;
+  await inventory.locations.deleteLocation({ requestId: requestId(), locationId: 'gone' });
+  await inventory.items.updateItem({
+    requestId: requestId(),
+    item: { sku: 'G-2', components: [{ sku: 'G-PART', quantity: 1n }] },
+    updateMask: { paths: ['components'] },
+  });
+  const gone = [
+    create(StockLevelSchema, { sku: 'G-1', locationId: 'gone' }),
+    create(StockLevelSchema, { sku: 'G-2', locationId: 'austin' }),
+  ].map((value) => ({ case: 'changed', value }));
+  expect([await reader.next(), await reader.next()]).toEqual(gone);
+  reader.close();
+  const resumed = await watch({ skus: ['G-1', 'G-2'], resumeToken });
+  expect(resumed.listed.slice(0, -1)).toEqual(gone);
+  resumed.reader.close();
 });
 
 describe('low stock', () => {

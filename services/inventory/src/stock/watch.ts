@@ -3,11 +3,12 @@
  * becomes low.
  */
 
-import { fromJsonString } from '@bufbuild/protobuf';
+import { create, fromJsonString } from '@bufbuild/protobuf';
 import {
   type LowStock,
   LowStockSchema,
   type StockLevel,
+  StockLevelSchema,
   type WatchStockLevelsRequest,
 } from '@weft/gen/weft/inventory/v1/stock_service_pb.js';
 import type { Changefeed } from '@weft/runtime/data/changefeed';
@@ -80,7 +81,7 @@ function isWanted(change: Change, watched: WatchedKeys): boolean {
   return sku !== '' && locationId !== '' && (watched.has(sku) || watched.has(atLocation(locationId)));
 }
 
-/** What a change tells: how the level is now, or, of one that says so itself, that it became low. */
+/** What a change tells: how the level is now, nothing of everything once it is gone; or, of one that says so itself, that it became low. */
 function factsOf(change: Change, levels: ReadonlyMap<string, Level>): Fact<LevelEvent>[] {
   const { sku, locationId } = stockKeyOf(change);
   const keys = [sku, atLocation(locationId)];
@@ -88,7 +89,9 @@ function factsOf(change: Change, levels: ReadonlyMap<string, Level>): Fact<Level
     return [{ value: { case: 'lowStock', value: fromJsonString(LowStockSchema, textOf(change)) }, keys }];
   }
   const level = levels.get(change.key);
-  return level === undefined ? [] : [{ value: changed(levelMessage(level)), keys }];
+  return [
+    { value: changed(level === undefined ? create(StockLevelSchema, { sku, locationId }) : levelMessage(level)), keys },
+  ];
 }
 
 function isLowStock({ payload }: Change): boolean {

@@ -1302,7 +1302,7 @@ export declare type WatchStockLevelsResponse = Message<"weft.inventory.v1.WatchS
    */
   event: {
     /**
-     * The stock level is this now.
+     * The stock level is this now. One that is gone, with its location or since its item became a kit, is of nothing and has no update time.
      *
      * @generated from field: weft.inventory.v1.StockLevel changed = 2;
      */

@@ -222,18 +222,21 @@ CREATE CONSTRAINT TRIGGER "stock_low" AFTER UPDATE ON "stock" DEFERRABLE INITIAL
     WHEN ((NEW.low_stock_threshold > 0 OR NEW.low_stock_told) AND NEW.low_stock_told = OLD.low_stock_told)
     EXECUTE FUNCTION "tell_low_stock"();
 
--- A level goes with its location once nothing is there. What was kept back from sale is no longer, which its ledger says, so that it sums
--- to nothing like the level.
-CREATE FUNCTION "close_ledger"() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A level goes with its location once nothing is there, or as its item becomes a kit. What was kept back from sale is no longer, which its ledger
+-- says, so that it sums to nothing like the level; and watchers of a level that was more than nothing are told.
+CREATE FUNCTION "close_level"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO ledger_entries (sku, location_id, on_hand_delta, on_hand_after, safety_delta, reason, source, actor)
-    VALUES (OLD.sku, OLD.location_id, 0, OLD.on_hand, -OLD.safety, 12, 'location deleted', 'inventory');
+    IF OLD.safety <> 0 AND OLD.on_hand = 0 AND OLD.incoming = 0 THEN
+        INSERT INTO ledger_entries (sku, location_id, on_hand_delta, on_hand_after, safety_delta, reason, source, actor)
+        VALUES (OLD.sku, OLD.location_id, 0, OLD.on_hand, -OLD.safety, 12, 'location deleted', 'inventory');
+    END IF;
+    INSERT INTO changes (topic, key, payload) VALUES ('stock', OLD.sku || ' ' || OLD.location_id, '');
     RETURN NULL;
 END
 $$;
 
 CREATE TRIGGER "stock_gone" AFTER DELETE ON "stock" FOR EACH ROW
-    WHEN (OLD.safety <> 0 AND OLD.on_hand = 0 AND OLD.incoming = 0) EXECUTE FUNCTION "close_ledger"();
+    WHEN (OLD.safety <> 0 OR OLD.low_stock_threshold <> 0) EXECUTE FUNCTION "close_level"();
 
 -- Imports: how far each has come ------------------------------------------------------------------------------------------
 
