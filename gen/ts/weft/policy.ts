@@ -382,7 +382,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:160
+  // proto/weft/inventory/v1/stock_service.proto:162
   'weft.inventory.v1.StockService/ImportStock': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 30000, maxDurationMs: 600000 },
@@ -391,7 +391,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:179
+  // proto/weft/inventory/v1/stock_service.proto:181
   'weft.inventory.v1.StockService/GetStockImport': {
     workload: 'inventory',
     deadlineMs: 1000,
@@ -401,7 +401,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:197
+  // proto/weft/inventory/v1/stock_service.proto:199
   'weft.inventory.v1.StockService/ReconcileStock': {
     workload: 'inventory',
     deadlineMs: 10000,
@@ -411,7 +411,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:217
+  // proto/weft/inventory/v1/stock_service.proto:219
   'weft.inventory.v1.StockService/ListLedgerEntries': {
     workload: 'inventory',
     deadlineMs: 2000,
@@ -421,7 +421,7 @@ export const policies = {
     calls: [],
     idempotent: true,
   },
-  // proto/weft/inventory/v1/stock_service.proto:240
+  // proto/weft/inventory/v1/stock_service.proto:242
   'weft.inventory.v1.StockService/WatchStockLevels': {
     workload: 'inventory',
     stream: { idleTimeoutMs: 60000, maxDurationMs: 3600000 },

@@ -106,10 +106,10 @@ export type Shortage = Prisma.ShortageModel
  */
 export type StockImport = Prisma.StockImportModel
 /**
- * Model StockImportRefusal
- * A chunk of an import that was refused, until it is applied after all.
+ * Model StockImportChunk
+ * A chunk of an import. Those that were applied do not overlap.
  */
-export type StockImportRefusal = Prisma.StockImportRefusalModel
+export type StockImportChunk = Prisma.StockImportChunkModel
 /**
  * Model Transfer
  * Goods on their way between two locations. `state` is the number of weft.inventory.v1.TransferState.

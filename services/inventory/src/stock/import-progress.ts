@@ -24,7 +24,7 @@ const KEEP_HOURS = 48;
 /** An error as it is kept. */
 type Told = readonly [line: number, reason: string, message: string];
 
-/** The columns of `stock_imports`, and what its refusals tell. */
+/** The columns of `stock_imports`, and what is told of its chunks. */
 type ImportRow = {
   readonly request_id: string;
   readonly next_line: bigint;
@@ -37,17 +37,81 @@ type ImportRow = {
   readonly complete_time: Date | null;
 };
 
-/** Notes a chunk that is applied by this transaction. */
+/**
+ * Begins to deal with a chunk: locks the import's row, so that two streams of one import go one after the other, and takes back what was noted of
+ * chunks of these lines that were refused before.
+ *
+ * @returns how many errors of other chunks are told.
+ * @throws IMPORT_CHUNK_INVALID when lines of it were applied already, with another chunk.
+ */
+export async function beginChunk(
+  tx: Sql,
+  principal: string,
+  { requestId, firstLine, rows }: ImportStockRequest,
+): Promise<{ errorCount: number }> {
+  const nextLine = firstLine + BigInt(rows.length);
+  const begun = await tx.query<{ skipped_count: bigint }>({
+    name: 'import_begin',
+    text: `
+      INSERT INTO stock_imports AS i (principal, request_id, next_line) VALUES ($1, $2, $3)
+      ON CONFLICT (principal, request_id) DO UPDATE SET
+        next_line = greatest(i.next_line, excluded.next_line), update_time = now(), complete_time = NULL
+      RETURNING skipped_count`,
+    values: [principal, requestId, nextLine],
+  });
+  // Those that were applied do not overlap, so it is the last of them that may.
+  const applied = await tx.query<{ first_line: bigint; row_count: number }>({
+    name: 'import_applied',
+    text: `
+      SELECT first_line, row_count FROM stock_import_chunks
+      WHERE principal = $1 AND request_id = $2 AND first_line < $3 AND errors IS NULL
+      ORDER BY first_line DESC LIMIT 1`,
+    values: [principal, requestId, nextLine],
+  });
+  const [last] = applied.rows;
+  const lastLine = last === undefined ? 0n : last.first_line + BigInt(last.row_count) - 1n;
+  if (last !== undefined && lastLine >= firstLine) {
+    const text = `lines ${last.first_line} to ${lastLine} were applied as a chunk: an import is sent again in the chunks that it came in`;
+    throw fail('IMPORT_CHUNK_INVALID', text, { line: `${firstLine}` });
+  }
+  if (begun.rows[0]?.skipped_count === 0n) {
+    return { errorCount: 0 };
+  }
+  const { rows: left } = await tx.query<{ error_count: number }>({
+    name: 'import_mend',
+    text: `
+      WITH refused AS (
+        DELETE FROM stock_import_chunks
+        WHERE principal = $1 AND request_id = $2 AND first_line >= $3 AND first_line < $4
+        RETURNING row_count, jsonb_array_length(errors) AS error_count
+      ), sums AS (
+        SELECT coalesce(sum(row_count), 0) AS row_count, coalesce(sum(error_count), 0)::integer AS error_count FROM refused
+      )
+      UPDATE stock_imports i SET skipped_count = i.skipped_count - s.row_count, error_count = i.error_count - s.error_count
+      FROM sums s WHERE i.principal = $1 AND i.request_id = $2
+      RETURNING i.error_count`,
+    values: [principal, requestId, firstLine, nextLine],
+  });
+  return { errorCount: left[0]?.error_count ?? 0 };
+}
+
+/** Notes a chunk that is applied by this transaction, which has begun it. */
 export async function noteApplied(
   tx: Sql,
   principal: string,
-  chunk: ImportStockRequest,
-  result: ChunkResult,
+  { requestId, firstLine, rows }: ImportStockRequest,
+  { changed, unchanged }: ChunkResult,
 ): Promise<void> {
-  const before = await noteChunk(tx, principal, chunk, result);
-  if (before.skippedCount > 0n) {
-    await forgetRefusal(tx, principal, chunk);
-  }
+  await tx.query({
+    name: 'import_apply',
+    text: `
+      WITH chunk AS (
+        INSERT INTO stock_import_chunks (principal, request_id, first_line, row_count) VALUES ($1, $2, $3, $4)
+      )
+      UPDATE stock_imports SET changed_count = changed_count + $5, unchanged_count = unchanged_count + $6
+      WHERE principal = $1 AND request_id = $2`,
+    values: [principal, requestId, firstLine, rows.length, changed, unchanged],
+  });
 }
 
 /** Notes a chunk that was refused. Of many errors the first are kept. */
@@ -57,74 +121,20 @@ export async function noteRefused(
   chunk: ImportStockRequest,
   errors: readonly RowError[],
 ): Promise<void> {
-  await noteChunk(tx, principal, chunk, { changed: 0, unchanged: 0 });
-  const room = MAX_ERRORS - (await forgetRefusal(tx, principal, chunk));
+  const { errorCount } = await beginChunk(tx, principal, chunk);
+  const room = MAX_ERRORS - errorCount;
   const told = errors.slice(0, room).map(({ line, reason, message }): Told => [Number(line), reason, message]);
   await tx.query({
     name: 'import_refuse',
     text: `
-      WITH refusal AS (
-        INSERT INTO stock_import_refusals (principal, request_id, first_line, row_count, errors)
+      WITH chunk AS (
+        INSERT INTO stock_import_chunks (principal, request_id, first_line, row_count, errors)
         VALUES ($1, $2, $3, $4, $5)
       )
       UPDATE stock_imports SET skipped_count = skipped_count + $4::integer, error_count = error_count + $6::integer
       WHERE principal = $1 AND request_id = $2`,
     values: [principal, chunk.requestId, chunk.firstLine, chunk.rows.length, JSON.stringify(told), told.length],
   });
-}
-
-/**
- * Notes that a chunk was dealt with. It locks the import's row, so that two streams of one import note one after the other.
- *
- * @returns how many rows count as skipped, this chunk's among them if it was refused before.
- */
-async function noteChunk(
-  tx: Sql,
-  principal: string,
-  { requestId, firstLine, rows }: ImportStockRequest,
-  { changed, unchanged }: ChunkResult,
-): Promise<{ skippedCount: bigint }> {
-  const noted = await tx.query<{ skipped_count: bigint }>({
-    name: 'import_note',
-    text: `
-      INSERT INTO stock_imports AS i (principal, request_id, next_line, changed_count, unchanged_count)
-      VALUES ($1, $2, $3, $4, $5)
-      ON CONFLICT (principal, request_id) DO UPDATE SET
-        next_line = greatest(i.next_line, excluded.next_line),
-        changed_count = i.changed_count + excluded.changed_count,
-        unchanged_count = i.unchanged_count + excluded.unchanged_count,
-        update_time = now(), complete_time = NULL
-      RETURNING skipped_count`,
-    values: [principal, requestId, firstLine + BigInt(rows.length), changed, unchanged],
-  });
-  return { skippedCount: noted.rows[0]?.skipped_count ?? 0n };
-}
-
-/**
- * Takes back what was noted of a chunk that was refused before, if it was. The import's row must be locked.
- *
- * @returns how many errors of other chunks are told.
- */
-async function forgetRefusal(
-  tx: Sql,
-  principal: string,
-  { requestId, firstLine }: ImportStockRequest,
-): Promise<number> {
-  const { rows } = await tx.query<{ error_count: number }>({
-    name: 'import_forget',
-    text: `
-      WITH refusal AS (
-        DELETE FROM stock_import_refusals WHERE principal = $1 AND request_id = $2 AND first_line = $3
-        RETURNING row_count, jsonb_array_length(errors) AS error_count
-      )
-      UPDATE stock_imports i SET
-        skipped_count = i.skipped_count - coalesce((SELECT row_count FROM refusal), 0),
-        error_count = i.error_count - coalesce((SELECT error_count FROM refusal), 0)
-      WHERE principal = $1 AND request_id = $2
-      RETURNING i.error_count`,
-    values: [principal, requestId, firstLine],
-  });
-  return rows[0]?.error_count ?? 0;
 }
 
 /** Notes that the import's stream ended whole. */
@@ -143,9 +153,9 @@ export async function readImport(db: Sql, principal: string, requestId: string):
     name: 'import_read',
     text: `
       SELECT i.*, coalesce((
-        SELECT jsonb_agg(e.error ORDER BY r.first_line, e.number)
-        FROM stock_import_refusals r, jsonb_array_elements(r.errors) WITH ORDINALITY AS e(error, number)
-        WHERE r.principal = i.principal AND r.request_id = i.request_id), '[]') AS errors
+        SELECT jsonb_agg(e.error ORDER BY c.first_line, e.number)
+        FROM stock_import_chunks c, jsonb_array_elements(c.errors) WITH ORDINALITY AS e(error, number)
+        WHERE c.principal = i.principal AND c.request_id = i.request_id), '[]') AS errors
       FROM stock_imports i WHERE i.principal = $1 AND i.request_id = $2`,
     values: [principal, requestId],
   });

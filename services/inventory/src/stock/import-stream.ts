@@ -17,7 +17,7 @@ import { fail } from '@weft/runtime/errors/fail';
 import { principal } from '@weft/runtime/server/caller';
 import type { Pool } from 'pg';
 import { applyChunk, ChunkRefused, type RowError } from './import.ts';
-import { completeImport, MAX_ERRORS, noteApplied, noteRefused } from './import-progress.ts';
+import { beginChunk, completeImport, MAX_ERRORS, noteApplied, noteRefused } from './import-progress.ts';
 
 const RPC = 'weft.inventory.v1.StockService/ImportStock';
 
@@ -86,6 +86,7 @@ function applyOnce(pool: Pool, chunk: ImportStockRequest, actor: string) {
   };
   return transaction(pool, (tx) =>
     once(tx, key, async () => {
+      await beginChunk(tx, principal(), chunk);
       const result = await applyChunk(tx, chunk, actor);
       await noteApplied(tx, principal(), chunk, result);
       return create(ImportStockResponseSchema, {

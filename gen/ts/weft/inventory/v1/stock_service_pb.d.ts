@@ -1667,9 +1667,11 @@ export declare const StockService: GenService<{
   /**
    * Sets the units on hand and the safety stock of many items, as after a count or a first load: a stream of chunks, each
    * applied whole or not at all. Rows that cannot be applied are reported by line and make their chunk be skipped; other chunks go on. An
-   * import that broke off is sent again with the same `request_id`, whole or from where GetStockImport says: chunks that were applied are not applied twice.
+   * import that broke off is sent again with the same `request_id` and in the same chunks, whole or from where GetStockImport says: what was
+   * applied is not applied twice.
    *
-   * - INVALID_ARGUMENT (IMPORT_CHUNK_INVALID): a chunk has another `request_id` than the first, or lines go backwards.
+   * - INVALID_ARGUMENT (IMPORT_CHUNK_INVALID): a chunk has another `request_id` than the first, lines go backwards, or lines of it were applied
+   *   before as part of another chunk.
    * - ALREADY_EXISTS (REQUEST_ID_REUSED): a chunk that was applied came again with the same `request_id` and other rows.
    *
    * What can be wrong with a row, told in the response's `errors` by reason:

@@ -408,7 +408,7 @@ export const ModelName = {
   Allocation: 'Allocation',
   Shortage: 'Shortage',
   StockImport: 'StockImport',
-  StockImportRefusal: 'StockImportRefusal',
+  StockImportChunk: 'StockImportChunk',
   Transfer: 'Transfer',
   TransferLine: 'TransferLine',
   Count: 'Count',
@@ -431,7 +431,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "item" | "kitComponent" | "location" | "stock" | "lot" | "lotStock" | "ledgerEntry" | "reservation" | "allocation" | "shortage" | "stockImport" | "stockImportRefusal" | "transfer" | "transferLine" | "count" | "countLine" | "idempotencyKey" | "change" | "changesHorizon"
+    modelProps: "item" | "kitComponent" | "location" | "stock" | "lot" | "lotStock" | "ledgerEntry" | "reservation" | "allocation" | "shortage" | "stockImport" | "stockImportChunk" | "transfer" | "transferLine" | "count" | "countLine" | "idempotencyKey" | "change" | "changesHorizon"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1249,77 +1249,77 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    StockImportRefusal: {
-      payload: Prisma.$StockImportRefusalPayload<ExtArgs>
-      fields: Prisma.StockImportRefusalFieldRefs
+    StockImportChunk: {
+      payload: Prisma.$StockImportChunkPayload<ExtArgs>
+      fields: Prisma.StockImportChunkFieldRefs
       operations: {
         findUnique: {
-          args: Prisma.StockImportRefusalFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload> | null
+          args: Prisma.StockImportChunkFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload> | null
         }
         findUniqueOrThrow: {
-          args: Prisma.StockImportRefusalFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+          args: Prisma.StockImportChunkFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>
         }
         findFirst: {
-          args: Prisma.StockImportRefusalFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload> | null
+          args: Prisma.StockImportChunkFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload> | null
         }
         findFirstOrThrow: {
-          args: Prisma.StockImportRefusalFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+          args: Prisma.StockImportChunkFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>
         }
         findMany: {
-          args: Prisma.StockImportRefusalFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>[]
+          args: Prisma.StockImportChunkFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>[]
         }
         create: {
-          args: Prisma.StockImportRefusalCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+          args: Prisma.StockImportChunkCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>
         }
         createMany: {
-          args: Prisma.StockImportRefusalCreateManyArgs<ExtArgs>
+          args: Prisma.StockImportChunkCreateManyArgs<ExtArgs>
           result: BatchPayload
         }
         createManyAndReturn: {
-          args: Prisma.StockImportRefusalCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>[]
+          args: Prisma.StockImportChunkCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>[]
         }
         delete: {
-          args: Prisma.StockImportRefusalDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+          args: Prisma.StockImportChunkDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>
         }
         update: {
-          args: Prisma.StockImportRefusalUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+          args: Prisma.StockImportChunkUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>
         }
         deleteMany: {
-          args: Prisma.StockImportRefusalDeleteManyArgs<ExtArgs>
+          args: Prisma.StockImportChunkDeleteManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateMany: {
-          args: Prisma.StockImportRefusalUpdateManyArgs<ExtArgs>
+          args: Prisma.StockImportChunkUpdateManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateManyAndReturn: {
-          args: Prisma.StockImportRefusalUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>[]
+          args: Prisma.StockImportChunkUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>[]
         }
         upsert: {
-          args: Prisma.StockImportRefusalUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportRefusalPayload>
+          args: Prisma.StockImportChunkUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StockImportChunkPayload>
         }
         aggregate: {
-          args: Prisma.StockImportRefusalAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateStockImportRefusal>
+          args: Prisma.StockImportChunkAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateStockImportChunk>
         }
         groupBy: {
-          args: Prisma.StockImportRefusalGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.StockImportRefusalGroupByOutputType>[]
+          args: Prisma.StockImportChunkGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StockImportChunkGroupByOutputType>[]
         }
         count: {
-          args: Prisma.StockImportRefusalCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.StockImportRefusalCountAggregateOutputType> | number
+          args: Prisma.StockImportChunkCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StockImportChunkCountAggregateOutputType> | number
         }
       }
     }
@@ -2036,7 +2036,7 @@ export const StockImportScalarFieldEnum = {
 export type StockImportScalarFieldEnum = (typeof StockImportScalarFieldEnum)[keyof typeof StockImportScalarFieldEnum]
 
 
-export const StockImportRefusalScalarFieldEnum = {
+export const StockImportChunkScalarFieldEnum = {
   principal: 'principal',
   requestId: 'requestId',
   firstLine: 'firstLine',
@@ -2044,7 +2044,7 @@ export const StockImportRefusalScalarFieldEnum = {
   errors: 'errors'
 } as const
 
-export type StockImportRefusalScalarFieldEnum = (typeof StockImportRefusalScalarFieldEnum)[keyof typeof StockImportRefusalScalarFieldEnum]
+export type StockImportChunkScalarFieldEnum = (typeof StockImportChunkScalarFieldEnum)[keyof typeof StockImportChunkScalarFieldEnum]
 
 
 export const TransferScalarFieldEnum = {
@@ -2139,11 +2139,12 @@ export const SortOrder = {
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
 
 
-export const JsonNullValueInput = {
+export const NullableJsonNullValueInput = {
+  DbNull: DbNull,
   JsonNull: JsonNull
 } as const
 
-export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
+export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
 
 
 export const QueryMode = {
@@ -2443,7 +2444,7 @@ export type GlobalOmitConfig = {
   allocation?: Prisma.AllocationOmit
   shortage?: Prisma.ShortageOmit
   stockImport?: Prisma.StockImportOmit
-  stockImportRefusal?: Prisma.StockImportRefusalOmit
+  stockImportChunk?: Prisma.StockImportChunkOmit
   transfer?: Prisma.TransferOmit
   transferLine?: Prisma.TransferLineOmit
   count?: Prisma.CountOmit

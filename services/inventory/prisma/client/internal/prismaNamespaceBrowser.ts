@@ -62,7 +62,7 @@ export const ModelName = {
   Allocation: 'Allocation',
   Shortage: 'Shortage',
   StockImport: 'StockImport',
-  StockImportRefusal: 'StockImportRefusal',
+  StockImportChunk: 'StockImportChunk',
   Transfer: 'Transfer',
   TransferLine: 'TransferLine',
   Count: 'Count',
@@ -260,7 +260,7 @@ export const StockImportScalarFieldEnum = {
 export type StockImportScalarFieldEnum = (typeof StockImportScalarFieldEnum)[keyof typeof StockImportScalarFieldEnum]
 
 
-export const StockImportRefusalScalarFieldEnum = {
+export const StockImportChunkScalarFieldEnum = {
   principal: 'principal',
   requestId: 'requestId',
   firstLine: 'firstLine',
@@ -268,7 +268,7 @@ export const StockImportRefusalScalarFieldEnum = {
   errors: 'errors'
 } as const
 
-export type StockImportRefusalScalarFieldEnum = (typeof StockImportRefusalScalarFieldEnum)[keyof typeof StockImportRefusalScalarFieldEnum]
+export type StockImportChunkScalarFieldEnum = (typeof StockImportChunkScalarFieldEnum)[keyof typeof StockImportChunkScalarFieldEnum]
 
 
 export const TransferScalarFieldEnum = {
@@ -363,11 +363,12 @@ export const SortOrder = {
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
 
 
-export const JsonNullValueInput = {
+export const NullableJsonNullValueInput = {
+  DbNull: DbNull,
   JsonNull: JsonNull
 } as const
 
-export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
+export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
 
 
 export const QueryMode = {

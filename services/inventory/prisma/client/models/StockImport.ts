@@ -272,7 +272,7 @@ export type StockImportWhereInput = {
   createTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   completeTime?: Prisma.DateTimeNullableFilter<"StockImport"> | Date | string | null
-  refusals?: Prisma.StockImportRefusalListRelationFilter
+  chunks?: Prisma.StockImportChunkListRelationFilter
 }
 
 export type StockImportOrderByWithRelationInput = {
@@ -286,7 +286,7 @@ export type StockImportOrderByWithRelationInput = {
   createTime?: Prisma.SortOrder
   updateTime?: Prisma.SortOrder
   completeTime?: Prisma.SortOrderInput | Prisma.SortOrder
-  refusals?: Prisma.StockImportRefusalOrderByRelationAggregateInput
+  chunks?: Prisma.StockImportChunkOrderByRelationAggregateInput
 }
 
 export type StockImportWhereUniqueInput = Prisma.AtLeast<{
@@ -304,7 +304,7 @@ export type StockImportWhereUniqueInput = Prisma.AtLeast<{
   createTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   updateTime?: Prisma.DateTimeFilter<"StockImport"> | Date | string
   completeTime?: Prisma.DateTimeNullableFilter<"StockImport"> | Date | string | null
-  refusals?: Prisma.StockImportRefusalListRelationFilter
+  chunks?: Prisma.StockImportChunkListRelationFilter
 }, "principal_requestId">
 
 export type StockImportOrderByWithAggregationInput = {
@@ -352,7 +352,7 @@ export type StockImportCreateInput = {
   createTime?: Date | string
   updateTime?: Date | string
   completeTime?: Date | string | null
-  refusals?: Prisma.StockImportRefusalCreateNestedManyWithoutImportInput
+  chunks?: Prisma.StockImportChunkCreateNestedManyWithoutImportInput
 }
 
 export type StockImportUncheckedCreateInput = {
@@ -366,7 +366,7 @@ export type StockImportUncheckedCreateInput = {
   createTime?: Date | string
   updateTime?: Date | string
   completeTime?: Date | string | null
-  refusals?: Prisma.StockImportRefusalUncheckedCreateNestedManyWithoutImportInput
+  chunks?: Prisma.StockImportChunkUncheckedCreateNestedManyWithoutImportInput
 }
 
 export type StockImportUpdateInput = {
@@ -380,7 +380,7 @@ export type StockImportUpdateInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  refusals?: Prisma.StockImportRefusalUpdateManyWithoutImportNestedInput
+  chunks?: Prisma.StockImportChunkUpdateManyWithoutImportNestedInput
 }
 
 export type StockImportUncheckedUpdateInput = {
@@ -394,7 +394,7 @@ export type StockImportUncheckedUpdateInput = {
   createTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updateTime?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  refusals?: Prisma.StockImportRefusalUncheckedUpdateManyWithoutImportNestedInput
+  chunks?: Prisma.StockImportChunkUncheckedUpdateManyWithoutImportNestedInput
 }
 
 export type StockImportCreateManyInput = {
@@ -501,21 +501,21 @@ export type StockImportScalarRelationFilter = {
   isNot?: Prisma.StockImportWhereInput
 }
 
-export type StockImportCreateNestedOneWithoutRefusalsInput = {
-  create?: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
-  connectOrCreate?: Prisma.StockImportCreateOrConnectWithoutRefusalsInput
+export type StockImportCreateNestedOneWithoutChunksInput = {
+  create?: Prisma.XOR<Prisma.StockImportCreateWithoutChunksInput, Prisma.StockImportUncheckedCreateWithoutChunksInput>
+  connectOrCreate?: Prisma.StockImportCreateOrConnectWithoutChunksInput
   connect?: Prisma.StockImportWhereUniqueInput
 }
 
-export type StockImportUpdateOneRequiredWithoutRefusalsNestedInput = {
-  create?: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
-  connectOrCreate?: Prisma.StockImportCreateOrConnectWithoutRefusalsInput
-  upsert?: Prisma.StockImportUpsertWithoutRefusalsInput
+export type StockImportUpdateOneRequiredWithoutChunksNestedInput = {
+  create?: Prisma.XOR<Prisma.StockImportCreateWithoutChunksInput, Prisma.StockImportUncheckedCreateWithoutChunksInput>
+  connectOrCreate?: Prisma.StockImportCreateOrConnectWithoutChunksInput
+  upsert?: Prisma.StockImportUpsertWithoutChunksInput
   connect?: Prisma.StockImportWhereUniqueInput
-  update?: Prisma.XOR<Prisma.XOR<Prisma.StockImportUpdateToOneWithWhereWithoutRefusalsInput, Prisma.StockImportUpdateWithoutRefusalsInput>, Prisma.StockImportUncheckedUpdateWithoutRefusalsInput>
+  update?: Prisma.XOR<Prisma.XOR<Prisma.StockImportUpdateToOneWithWhereWithoutChunksInput, Prisma.StockImportUpdateWithoutChunksInput>, Prisma.StockImportUncheckedUpdateWithoutChunksInput>
 }
 
-export type StockImportCreateWithoutRefusalsInput = {
+export type StockImportCreateWithoutChunksInput = {
   principal: string
   requestId: string
   nextLine: bigint | number
@@ -528,7 +528,7 @@ export type StockImportCreateWithoutRefusalsInput = {
   completeTime?: Date | string | null
 }
 
-export type StockImportUncheckedCreateWithoutRefusalsInput = {
+export type StockImportUncheckedCreateWithoutChunksInput = {
   principal: string
   requestId: string
   nextLine: bigint | number
@@ -541,23 +541,23 @@ export type StockImportUncheckedCreateWithoutRefusalsInput = {
   completeTime?: Date | string | null
 }
 
-export type StockImportCreateOrConnectWithoutRefusalsInput = {
+export type StockImportCreateOrConnectWithoutChunksInput = {
   where: Prisma.StockImportWhereUniqueInput
-  create: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
+  create: Prisma.XOR<Prisma.StockImportCreateWithoutChunksInput, Prisma.StockImportUncheckedCreateWithoutChunksInput>
 }
 
-export type StockImportUpsertWithoutRefusalsInput = {
-  update: Prisma.XOR<Prisma.StockImportUpdateWithoutRefusalsInput, Prisma.StockImportUncheckedUpdateWithoutRefusalsInput>
-  create: Prisma.XOR<Prisma.StockImportCreateWithoutRefusalsInput, Prisma.StockImportUncheckedCreateWithoutRefusalsInput>
+export type StockImportUpsertWithoutChunksInput = {
+  update: Prisma.XOR<Prisma.StockImportUpdateWithoutChunksInput, Prisma.StockImportUncheckedUpdateWithoutChunksInput>
+  create: Prisma.XOR<Prisma.StockImportCreateWithoutChunksInput, Prisma.StockImportUncheckedCreateWithoutChunksInput>
   where?: Prisma.StockImportWhereInput
 }
 
-export type StockImportUpdateToOneWithWhereWithoutRefusalsInput = {
+export type StockImportUpdateToOneWithWhereWithoutChunksInput = {
   where?: Prisma.StockImportWhereInput
-  data: Prisma.XOR<Prisma.StockImportUpdateWithoutRefusalsInput, Prisma.StockImportUncheckedUpdateWithoutRefusalsInput>
+  data: Prisma.XOR<Prisma.StockImportUpdateWithoutChunksInput, Prisma.StockImportUncheckedUpdateWithoutChunksInput>
 }
 
-export type StockImportUpdateWithoutRefusalsInput = {
+export type StockImportUpdateWithoutChunksInput = {
   principal?: Prisma.StringFieldUpdateOperationsInput | string
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   nextLine?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -570,7 +570,7 @@ export type StockImportUpdateWithoutRefusalsInput = {
   completeTime?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
-export type StockImportUncheckedUpdateWithoutRefusalsInput = {
+export type StockImportUncheckedUpdateWithoutChunksInput = {
   principal?: Prisma.StringFieldUpdateOperationsInput | string
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   nextLine?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -589,11 +589,11 @@ export type StockImportUncheckedUpdateWithoutRefusalsInput = {
  */
 
 export type StockImportCountOutputType = {
-  refusals: number
+  chunks: number
 }
 
 export type StockImportCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  refusals?: boolean | StockImportCountOutputTypeCountRefusalsArgs
+  chunks?: boolean | StockImportCountOutputTypeCountChunksArgs
 }
 
 /**
@@ -609,8 +609,8 @@ export type StockImportCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.
 /**
  * StockImportCountOutputType without action
  */
-export type StockImportCountOutputTypeCountRefusalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  where?: Prisma.StockImportRefusalWhereInput
+export type StockImportCountOutputTypeCountChunksArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.StockImportChunkWhereInput
 }
 
 
@@ -625,7 +625,7 @@ export type StockImportSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   createTime?: boolean
   updateTime?: boolean
   completeTime?: boolean
-  refusals?: boolean | Prisma.StockImport$refusalsArgs<ExtArgs>
+  chunks?: boolean | Prisma.StockImport$chunksArgs<ExtArgs>
   _count?: boolean | Prisma.StockImportCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["stockImport"]>
 
@@ -670,7 +670,7 @@ export type StockImportSelectScalar = {
 
 export type StockImportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"principal" | "requestId" | "nextLine" | "changedCount" | "unchangedCount" | "skippedCount" | "errorCount" | "createTime" | "updateTime" | "completeTime", ExtArgs["result"]["stockImport"]>
 export type StockImportInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  refusals?: boolean | Prisma.StockImport$refusalsArgs<ExtArgs>
+  chunks?: boolean | Prisma.StockImport$chunksArgs<ExtArgs>
   _count?: boolean | Prisma.StockImportCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type StockImportIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -679,7 +679,7 @@ export type StockImportIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.
 export type $StockImportPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "StockImport"
   objects: {
-    refusals: Prisma.$StockImportRefusalPayload<ExtArgs>[]
+    chunks: Prisma.$StockImportChunkPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     principal: string
@@ -689,7 +689,7 @@ export type $StockImportPayload<ExtArgs extends runtime.Types.Extensions.Interna
     unchangedCount: bigint
     skippedCount: bigint
     /**
-     * Errors that its refusals tell, added up.
+     * Errors that are told of its chunks.
      */
     errorCount: number
     createTime: Date
@@ -1089,7 +1089,7 @@ readonly fields: StockImportFieldRefs;
  */
 export interface Prisma__StockImportClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
-  refusals<T extends Prisma.StockImport$refusalsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.StockImport$refusalsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StockImportRefusalPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  chunks<T extends Prisma.StockImport$chunksArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.StockImport$chunksArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StockImportChunkPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1522,27 +1522,27 @@ export type StockImportDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.I
 }
 
 /**
- * StockImport.refusals
+ * StockImport.chunks
  */
-export type StockImport$refusalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+export type StockImport$chunksArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   /**
-   * Select specific fields to fetch from the StockImportRefusal
+   * Select specific fields to fetch from the StockImportChunk
    */
-  select?: Prisma.StockImportRefusalSelect<ExtArgs> | null
+  select?: Prisma.StockImportChunkSelect<ExtArgs> | null
   /**
-   * Omit specific fields from the StockImportRefusal
+   * Omit specific fields from the StockImportChunk
    */
-  omit?: Prisma.StockImportRefusalOmit<ExtArgs> | null
+  omit?: Prisma.StockImportChunkOmit<ExtArgs> | null
   /**
    * Choose, which related nodes to fetch as well
    */
-  include?: Prisma.StockImportRefusalInclude<ExtArgs> | null
-  where?: Prisma.StockImportRefusalWhereInput
-  orderBy?: Prisma.StockImportRefusalOrderByWithRelationInput | Prisma.StockImportRefusalOrderByWithRelationInput[]
-  cursor?: Prisma.StockImportRefusalWhereUniqueInput
+  include?: Prisma.StockImportChunkInclude<ExtArgs> | null
+  where?: Prisma.StockImportChunkWhereInput
+  orderBy?: Prisma.StockImportChunkOrderByWithRelationInput | Prisma.StockImportChunkOrderByWithRelationInput[]
+  cursor?: Prisma.StockImportChunkWhereUniqueInput
   take?: number
   skip?: number
-  distinct?: Prisma.StockImportRefusalScalarFieldEnum | Prisma.StockImportRefusalScalarFieldEnum[]
+  distinct?: Prisma.StockImportChunkScalarFieldEnum | Prisma.StockImportChunkScalarFieldEnum[]
 }
 
 /**

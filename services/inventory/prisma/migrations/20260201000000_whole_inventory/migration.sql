@@ -257,15 +257,15 @@ CREATE TABLE "stock_imports" (
 
 CREATE INDEX "stock_imports_update_time_idx" ON "stock_imports" ("update_time");
 
-CREATE TABLE "stock_import_refusals" (
+CREATE TABLE "stock_import_chunks" (
     "principal" TEXT NOT NULL,
     "request_id" UUID NOT NULL,
     "first_line" BIGINT NOT NULL,
     "row_count" INTEGER NOT NULL,
-    "errors" JSONB NOT NULL,
+    "errors" JSONB,
 
-    CONSTRAINT "stock_import_refusals_pkey" PRIMARY KEY ("principal", "request_id", "first_line"),
-    CONSTRAINT "stock_import_refusals_principal_request_id_fkey" FOREIGN KEY ("principal", "request_id") REFERENCES "stock_imports" ("principal", "request_id") ON DELETE CASCADE ON UPDATE RESTRICT
+    CONSTRAINT "stock_import_chunks_pkey" PRIMARY KEY ("principal", "request_id", "first_line"),
+    CONSTRAINT "stock_import_chunks_principal_request_id_fkey" FOREIGN KEY ("principal", "request_id") REFERENCES "stock_imports" ("principal", "request_id") ON DELETE CASCADE ON UPDATE RESTRICT
 );
 
 -- Transfers ---------------------------------------------------------------------------------------------------------------
