@@ -8,7 +8,7 @@ import type { HandlerContext, Interceptor } from '@connectrpc/connect';
 import { createMethodSerializationLookup } from '@connectrpc/connect/protocol';
 import { type RpcCodec, rpcCodec } from '../../codec/rpc-codec.ts';
 import type { Limits } from '../limits.ts';
-import { hasRules } from '../rules.ts';
+import { hasRules } from '../rules/has-rules.ts';
 
 /** A handler of Connect's that is asked one message, whatever its messages. */
 export type FastHandler = (request: unknown, context: HandlerContext) => unknown;

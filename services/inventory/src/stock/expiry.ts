@@ -23,6 +23,9 @@ export async function tellExpired(pool: Pool, signal: AbortSignal): Promise<void
           WHERE NOT expiry_told AND expire_time <= now()
           ORDER BY expire_time LIMIT ${BATCH}`,
       });
+      if (lots.length === 0) {
+        return 0;
+      }
       await lockStock(tx, [...new Set(lots.map(({ sku }) => sku))]);
       // Their levels are written to, if only to say when, so that one which thereby becomes low tells it (the trigger stock_low).
       const { rows: levels } = await tx.query<{ sku: string; location_id: string }>({
