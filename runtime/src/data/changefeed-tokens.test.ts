@@ -58,6 +58,28 @@ describe('a narrowed watcher, beside one of other keys,', () => {
   });
 });
 
+test('the end of a long log is read without the rest, also by a plan that was made when it was empty', async () => {
+  await pool.query('ALTER TABLE changes SET (autovacuum_enabled = off)');
+  const alone = openPool({ databaseUrl: database.url, workload: 'reader', maxConnections: 1 });
+  const scanned = async () => {
+    await alone.query('SELECT pg_stat_force_next_flush()');
+    const [row] = await query<{ rows: bigint }>(
+      alone,
+      "SELECT seq_tup_read AS rows FROM pg_stat_user_tables WHERE relname = 'changes'",
+    );
+    return row?.rows;
+  };
+  // PostgreSQL keeps the plan of a named statement after it has run a few times.
+  for (let i = 0; i < 10; i += 1) await readAfter(alone, { transaction: 0n, position: 0n }, 500);
+  for (let i = 0; i < 20; i += 1) await write(...Array.from({ length: 1_000 }, (_, index) => `k${index}`));
+  const before = await scanned();
+  const { cursor } = await currentSnapshot(pool);
+  for (let i = 0; i < 10; i += 1) await readAfter(alone, cursor, 500);
+  expect(await scanned()).toBe(before);
+  await alone.end();
+  await pool.query('ALTER TABLE changes RESET (autovacuum_enabled)');
+});
+
 test('in the midst of many changes nobody is told that it is past those that are still to come', async () => {
   await write(...Array.from({ length: 1_200 }, (_, i) => `k${i}`));
   const { rows } = await pool.query<{ since: Date }>('SELECT min(create_time) AS since FROM changes');

@@ -124,9 +124,12 @@ export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic
            FROM (
              SELECT oldest, coalesce((SELECT max(transaction)::text::bigint FROM changes_horizon), 0) AS kept_from,
                held.since IS NOT NULL AS held, coalesce(held.since, statement_timestamp()) AS at
-             FROM pg_snapshot_xmin(pg_current_snapshot()) AS oldest,
-               -- The sum keeps the planner off an index on create_time, which it would walk through all that is older.
-               LATERAL (SELECT min(create_time + interval '0') AS since FROM changes WHERE transaction >= oldest) AS held) AS log
+             FROM pg_current_snapshot() AS snapshot, pg_snapshot_xmin(snapshot) AS oldest,
+               -- That what is seen is before the snapshot's end goes without saying, but makes the planner expect few, also of a log that nobody has
+               -- analysed, and not read all of it. The sum keeps it off an index on create_time, which it would walk through all that is older.
+               LATERAL (
+                 SELECT min(create_time + interval '0') AS since FROM changes
+                 WHERE transaction >= oldest AND transaction < pg_snapshot_xmax(snapshot)) AS held) AS log
            LEFT JOIN LATERAL (
              SELECT transaction, position, topic, key, payload
              FROM changes
