@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { statementName } from '../../../dev/src/testing/statements.ts';
 import { reasonOf } from '../errors/fail.ts';
 import { Changefeed } from './changefeed.ts';
 import { change, Fixture, listThings, reasonFrom, tokenOf, told, writeTo } from './changefeed-fixture.ts';
@@ -112,7 +113,7 @@ describe('a watcher', () => {
       const other = new Fixture(database, { memoryMax });
       expect(told(await other.take('bookmark', { resumeToken: token }))).toEqual([...keys, 'bookmark']);
       await other.feed.stop();
-      const names = statements.mock.calls.map(([statement]) => Object(statement).name as unknown);
+      const names = statements.mock.calls.map(([statement]) => statementName(statement));
       expect(names.filter((name) => name === 'changes_after_of')).toHaveLength(logReadings);
       statements.mockRestore();
     }
@@ -286,7 +287,7 @@ describe('many watchers', () => {
     }
     expect(fixture.readings).toEqual([['c'], ['d'], ['e']]);
     // Whoever resumes is served from what the tail has read as well.
-    const ofLog = statements.mock.calls.map(([statement]) => Object(statement).name as unknown);
+    const ofLog = statements.mock.calls.map(([statement]) => statementName(statement));
     expect(ofLog.filter((name) => name === 'changes_after_of')).toEqual([]);
     expect(ofLog.filter((name) => name === 'changes_after').length).toBeLessThan(40);
     await Promise.all(watchers.map((events) => events.return(undefined)));

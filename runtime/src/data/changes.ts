@@ -117,16 +117,17 @@ const NOTHING_READ = { oldest: 0n, kept_from: 0n, at: new Date(0), held: false }
  * @param topic only changes of this topic; absent for all.
  */
 export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic?: string): Promise<Read> {
+  // Without a name, and so planned anew each time: a plan that was kept from when the log was short would read all of it when it is long.
   const rows = await query<ReadRow>(pool, {
-    name: topic === undefined ? 'changes_after' : 'changes_after_of',
-    text: `SELECT log.oldest::text::bigint AS oldest, log.kept_from, log.at, log.held,
+    text: `-- ${topic === undefined ? 'changes_after' : 'changes_after_of'}
+           SELECT log.oldest::text::bigint AS oldest, log.kept_from, log.at, log.held,
              next.transaction::text::bigint AS transaction, next.position, next.topic, next.key, next.payload
            FROM (
              SELECT oldest, coalesce((SELECT max(transaction)::text::bigint FROM changes_horizon), 0) AS kept_from,
                held.since IS NOT NULL AS held, coalesce(held.since, statement_timestamp()) AS at
              FROM pg_current_snapshot() AS snapshot, pg_snapshot_xmin(snapshot) AS oldest,
                -- That what is seen is before the snapshot's end goes without saying, but makes the planner expect few, also of a log that nobody has
-               -- analysed, and not read all of it. The sum keeps it off an index on create_time, which it would walk through all that is older.
+               -- analysed. The sum keeps it off an index on create_time, which it would walk through all that is older.
                LATERAL (
                  SELECT min(create_time + interval '0') AS since FROM changes
                  WHERE transaction >= oldest AND transaction < pg_snapshot_xmax(snapshot)) AS held) AS log

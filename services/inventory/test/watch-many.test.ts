@@ -19,6 +19,7 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { requestId, transportAs } from '../../../dev/src/testing/calls.ts';
 import { type Hosted, host, openTestDatabase } from '../../../dev/src/testing/hosted.ts';
+import { statementName } from '../../../dev/src/testing/statements.ts';
 import { waitFor } from '../../../dev/src/wait.ts';
 import { openDatabase } from '../src/database.ts';
 import { stockService } from '../src/stock/service.ts';
@@ -41,7 +42,7 @@ describe('the database', () => {
   async function counting(work: () => Promise<void>): Promise<Map<string, number>> {
     const run = vi.spyOn(Client.prototype, 'query');
     await work();
-    const names = run.mock.calls.map(([statement]) => String(Object(statement).name));
+    const names = run.mock.calls.map(([statement]) => statementName(statement));
     run.mockRestore();
     return new Map([...Map.groupBy(names, (name) => name)].map(([name, calls]) => [name, calls.length]));
   }
@@ -189,7 +190,7 @@ describe('a client that does not read', () => {
     const { stream, closed } = watchWithoutReading(contentType);
     await waitFor('the watcher', () => changefeed.watchers === 1, { withinMs: 5_000, everyMs: 5 });
     await waitFor('its end', () => changefeed.watchers === 0, { withinMs: 5_000 });
-    const parts = listings.mock.calls.filter(([statement]) => Object(statement).name === 'stock_list');
+    const parts = listings.mock.calls.filter(([statement]) => statementName(statement) === 'stock_list');
     listings.mockRestore();
     // Parts that were read: what fits into the windows, and no more.
     expect(parts.length).toBeLessThan(levels / 500);
