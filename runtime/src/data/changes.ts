@@ -88,8 +88,8 @@ export function wake(pool: Pool): void {
   detached(() => pool.query(notify)).then(done, done);
 }
 
-type ChangeRow = { transaction: bigint | null; position: bigint; topic: string; key: string; payload: Buffer };
-type ReadRow = ChangeRow & { oldest: bigint; kept_from: bigint; at: Date; held: boolean };
+type LogRow = { oldest: bigint; kept_from: bigint; at: Date; held: boolean };
+type ChangeRow = { transaction: bigint; position: bigint; topic: string; key: string; payload: Buffer };
 
 /** What was read of the log. */
 export type Read = {
@@ -109,7 +109,7 @@ export type Read = {
 };
 
 /** One row comes back at least; without one nothing was learnt. */
-const NOTHING_READ = { oldest: 0n, kept_from: 0n, at: new Date(0), held: false };
+const NOTHING_READ: LogRow = { oldest: 0n, kept_from: 0n, at: new Date(0), held: false };
 
 /**
  * The next changes after a cursor, in order; at most `limit`.
@@ -118,11 +118,9 @@ const NOTHING_READ = { oldest: 0n, kept_from: 0n, at: new Date(0), held: false }
  */
 export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic?: string): Promise<Read> {
   // Without a name, and so planned anew each time: a plan that was kept from when the log was short would read all of it when it is long.
-  const rows = await query<ReadRow>(pool, {
+  const [log = NOTHING_READ, ...rows] = await query<LogRow & ChangeRow>(pool, {
     text: `-- ${topic === undefined ? 'changes_after' : 'changes_after_of'}
-           SELECT log.oldest::text::bigint AS oldest, log.kept_from, log.at, log.held,
-             next.transaction::text::bigint AS transaction, next.position, next.topic, next.key, next.payload
-           FROM (
+           WITH log AS MATERIALIZED (
              SELECT oldest, coalesce((SELECT max(transaction)::text::bigint FROM changes_horizon), 0) AS kept_from,
                held.since IS NOT NULL AS held, coalesce(held.since, statement_timestamp()) AS at
              FROM pg_current_snapshot() AS snapshot, pg_snapshot_xmin(snapshot) AS oldest,
@@ -130,22 +128,30 @@ export async function readAfter(pool: Pool, cursor: Cursor, limit: number, topic
                -- analysed. The sum keeps it off an index on create_time, which it would walk through all that is older.
                LATERAL (
                  SELECT min(create_time + interval '0') AS since FROM changes
-                 WHERE transaction >= oldest AND transaction < pg_snapshot_xmax(snapshot)) AS held) AS log
-           LEFT JOIN LATERAL (
+                 WHERE transaction >= oldest AND transaction < pg_snapshot_xmax(snapshot)) AS held)
+           -- First what is said of the log, once, then its changes.
+           SELECT oldest::text::bigint AS oldest, kept_from, at, held,
+             NULL::bigint AS transaction, NULL::bigint AS position, NULL AS topic, NULL AS key, NULL::bytea AS payload
+           FROM log
+           UNION ALL
+           SELECT NULL, NULL, NULL, NULL, transaction::text::bigint, position, topic, key, payload
+           FROM (
              SELECT transaction, position, topic, key, payload
              FROM changes
              WHERE (transaction, position) > ($1::text::xid8, $2)
-               AND transaction < log.oldest
+               AND transaction < (SELECT oldest FROM log)
                ${topic === undefined ? '' : 'AND topic = $4'}
              ORDER BY transaction, position
-             LIMIT $3) AS next ON true
-           ORDER BY next.transaction, next.position`,
+             LIMIT $3) AS next`,
     values: [cursor.transaction, cursor.position, limit, ...(topic === undefined ? [] : [topic])],
   });
-  const changes = rows.flatMap(({ transaction, position, topic, key, payload }) =>
-    transaction === null ? [] : [{ topic, key, payload, cursor: { transaction, position } }],
-  );
-  const [{ oldest, kept_from: keptFrom, at, held } = NOTHING_READ] = rows;
+  const { oldest, kept_from: keptFrom, at, held } = log;
+  const changes = rows.map(({ transaction, position, topic: of, key, payload }) => ({
+    topic: of,
+    key,
+    payload,
+    cursor: { transaction, position },
+  }));
   const last = changes.at(-1)?.cursor;
   if (changes.length === limit && last !== undefined) {
     return { changes, upTo: last, keptFrom, at: undefined, held };

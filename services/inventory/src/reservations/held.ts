@@ -3,7 +3,7 @@
  * without its instants. Those are the key's own, so that the answer can be stored by the very statement whose clock they are of.
  */
 
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   type CreateReservationRequest,
@@ -11,9 +11,12 @@ import {
   CreateReservationResponseSchema,
   ReservationState,
 } from '@weft/gen/weft/inventory/v1/reservation_service_pb.js';
+import { codecOf } from '@weft/runtime/codec/codec';
 import { wholeMs } from '../duration.ts';
 import type { StockPlan } from './plan.ts';
 import { planMessages } from './reservation.ts';
+
+const codec = codecOf(CreateReservationResponseSchema);
 
 /** The answer, but for its instants. */
 export function heldAnswer(
@@ -28,7 +31,8 @@ export function heldAnswer(
 
 /** The bytes that are kept of an answer without its instants. */
 export function keptBytes(answer: CreateReservationResponse): Buffer {
-  return Buffer.from(toBinary(CreateReservationResponseSchema, answer));
+  const bytes = codec.encode(answer);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The answer that kept bytes stand for. `createTime` is the key's, `request` any repetition of its request. */
@@ -37,7 +41,7 @@ export function keptAnswer(
   request: CreateReservationRequest,
   createTime: Date,
 ): CreateReservationResponse {
-  return withInstants(fromBinary(CreateReservationResponseSchema, bytes), request, createTime);
+  return withInstants(codec.decode(bytes), request, createTime);
 }
 
 /** Completes an answer: made when its key was, held for as long as was asked. */

@@ -368,7 +368,7 @@ CREATE FUNCTION "reserve_planned"(
     OUT "known" INTEGER[], OUT "known_hash" BYTEA[], OUT "known_response" BYTEA[], OUT "known_time" TIMESTAMPTZ[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
-    claimed TEXT[];
+    claimed INTEGER;
     fresh BOOLEAN[];
     free BIGINT[];
     served TEXT[];
@@ -378,23 +378,22 @@ BEGIN
     create_time := now()::timestamptz(3);
 
     -- A duplicate whose first is under way waits for it here, before it holds anything.
-    WITH mine AS (
-        INSERT INTO idempotency_keys (rpc, principal, request_id, request_hash, response)
-        SELECT rpc_name, k.principal, k.request_id, k.hash, k.response
-        FROM unnest(call_principal, call_request_id, call_hash, call_response) AS k(principal, request_id, hash, response)
-        ORDER BY k.principal COLLATE "C", k.request_id
-        ON CONFLICT DO NOTHING
-        RETURNING principal, request_id
-    )
-    SELECT coalesce(array_agg(request_id || ' ' || principal), '{}') INTO claimed FROM mine;
-    IF cardinality(claimed) < cardinality(call_id) THEN
-        SELECT array_agg(k.request_id || ' ' || k.principal = ANY (claimed) ORDER BY k.number) INTO fresh
-        FROM unnest(call_principal, call_request_id) WITH ORDINALITY AS k(principal, request_id, number);
-        SELECT array_agg(k.number::integer), array_agg(i.request_hash), array_agg(i.response), array_agg(i.create_time)
-        INTO known, known_hash, known_response, known_time
-        FROM unnest(call_principal, call_request_id) WITH ORDINALITY AS k(principal, request_id, number)
-        LEFT JOIN idempotency_keys i ON i.rpc = rpc_name AND i.principal = k.principal AND i.request_id = k.request_id
-        WHERE NOT fresh[k.number];
+    INSERT INTO idempotency_keys (rpc, principal, request_id, request_hash, response)
+    SELECT rpc_name, k.principal, k.request_id, k.hash, k.response
+    FROM unnest(call_principal, call_request_id, call_hash, call_response) AS k(principal, request_id, hash, response)
+    ORDER BY k.principal COLLATE "C", k.request_id
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS claimed = ROW_COUNT;
+    IF claimed < cardinality(call_id) THEN
+        SELECT array_agg(mine ORDER BY number), array_agg(number) FILTER (WHERE NOT mine), array_agg(request_hash) FILTER (WHERE NOT mine),
+            array_agg(response) FILTER (WHERE NOT mine), array_agg(k.create_time) FILTER (WHERE NOT mine)
+        INTO fresh, known, known_hash, known_response, known_time
+        FROM (
+            -- A row bears the number of the transaction that wrote it.
+            SELECT k.number::integer, coalesce(i.xmin = pg_current_xact_id()::xid, false) AS mine, i.request_hash, i.response, i.create_time
+            FROM unnest(call_principal, call_request_id) WITH ORDINALITY AS k(principal, request_id, number)
+            LEFT JOIN idempotency_keys i ON i.rpc = rpc_name AND i.principal = k.principal AND i.request_id = k.request_id
+        ) k;
     END IF;
 
     PERFORM FROM stock s
