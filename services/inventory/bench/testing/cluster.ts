@@ -12,7 +12,7 @@ const SETTINGS = {
   fsync: 'on',
   synchronous_commit: 'on',
   full_page_writes: 'on',
-  shared_buffers: '512MB',
+  shared_buffers: '2GB',
   max_wal_size: '4GB',
   checkpoint_timeout: '15min',
   max_connections: '200',
