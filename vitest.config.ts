@@ -1,6 +1,6 @@
 /**
- * Two projects: what stands beside its source (`parts`), and what crosses services (`e2e`), which shares one mesh and
- * therefore runs one file after the other. Both run on real PostgreSQL and Envoy (dev/src/testing/).
+ * Three projects: what stands beside its source (`parts`); what crosses services and has a mesh of its own (`own`), beside those; and what
+ * crosses services and shares one mesh (`e2e`), one file after the other. All run on real PostgreSQL and Envoy (dev/src/testing/).
  */
 import { defineConfig } from 'vitest/config';
 import { SummaryReporter } from './dev/src/testing/summary-reporter.ts';
@@ -26,9 +26,19 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'own',
+          pool: 'forks',
+          include: ['test/e2e/own/**/*.test.{ts,tsx}'],
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
           name: 'e2e',
           pool: 'forks',
           include: ['test/e2e/**/*.test.{ts,tsx}'],
+          exclude: ['**/node_modules/**', 'test/e2e/own/**'],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 180_000,

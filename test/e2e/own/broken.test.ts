@@ -18,10 +18,10 @@ import {
 import { reasonOf } from '@weft/runtime/errors/fail';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Mesh } from '../../dev/src/mesh.ts';
-import { waitFor } from '../../dev/src/wait.ts';
-import { BASKET, BERLIN, type Caller, callerOf, failureOf, prepare } from './customer.ts';
-import { type OwnMesh, startOwnMesh } from './own-mesh.ts';
+import type { Mesh } from '../../../dev/src/mesh.ts';
+import { waitFor } from '../../../dev/src/wait.ts';
+import { BASKET, BERLIN, type Caller, callerOf, failureOf, prepare } from '../customer.ts';
+import { type OwnMesh, startOwnMesh } from '../own-mesh.ts';
 import {
   counted,
   expectConsistent,
@@ -33,7 +33,7 @@ import {
   rowsOf,
   settled,
   tried,
-} from './shop.ts';
+} from '../shop.ts';
 
 // A machine that is busy with something else is no failure.
 vi.setConfig({ testTimeout: 120_000 });

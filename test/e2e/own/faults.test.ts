@@ -16,11 +16,11 @@ import { ShipmentService } from '@weft/gen/weft/shipping/v1/shipment_service_pb.
 import type { MethodPolicy } from '@weft/runtime/policy';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Mesh } from '../../dev/src/mesh.ts';
-import { waitFor } from '../../dev/src/wait.ts';
-import { BASKET, BERLIN, buy, type Caller, callerOf, failureOf, orderFor, prepare } from './customer.ts';
-import { type OwnMesh, startOwnMesh } from './own-mesh.ts';
-import { expectConsistent, patiently } from './shop.ts';
+import type { Mesh } from '../../../dev/src/mesh.ts';
+import { waitFor } from '../../../dev/src/wait.ts';
+import { BASKET, BERLIN, buy, type Caller, callerOf, failureOf, orderFor, prepare } from '../customer.ts';
+import { type OwnMesh, startOwnMesh } from '../own-mesh.ts';
+import { expectConsistent, patiently } from '../shop.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

@@ -11,9 +11,9 @@ import type { DescService } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TokenMint } from '../../dev/src/tokens.ts';
-import { waitFor } from '../../dev/src/wait.ts';
-import { type Clone, cloneRepository, mustRun } from './clone.ts';
+import { TokenMint } from '../../../dev/src/tokens.ts';
+import { waitFor } from '../../../dev/src/wait.ts';
+import { type Clone, cloneRepository, mustRun } from '../clone.ts';
 
 const service = 'acme.reminders.v1.ReminderService';
 const nobody = '00000000-0000-4000-8000-000000000000';
