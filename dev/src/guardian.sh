@@ -4,13 +4,13 @@
 # that is left its own signal, waits, and kills what does not go. A shell, because it costs 1 MB for the whole life of the
 # mesh.
 groups=" $* "
-while read -r verb which; do
+while read -r verb argument; do
   case "$verb" in
-    add) groups="$groups$which " ;;
+    add) groups="$groups$argument " ;;
     remove)
       rest=' '
       for entry in $groups; do
-        [ "${entry%%:*}" = "$which" ] || rest="$rest$entry "
+        [ "${entry%%:*}" = "$argument" ] || rest="$rest$entry "
       done
       groups="$rest"
       ;;

@@ -10,6 +10,7 @@
 import type { Pool } from 'pg';
 import { detached } from '../server/call.ts';
 import { afterCommit, query, type Sql } from './pool.ts';
+import { type PurgeOptions, purge } from './purge.ts';
 
 /** What changed, for `append`. */
 export type NewChange = {
@@ -35,7 +36,6 @@ export const CHANNEL = 'changes';
 
 /** Changes are kept at least this long, in hours. */
 const KEEP_HOURS = 24;
-const PURGED_AT_ONCE = 20_000;
 const NOTHING_PURGED = { count: 0n };
 
 /** Writes changes in the transaction `tx`, in order, and wakes the readers once it has committed. */
@@ -196,12 +196,10 @@ export async function cursorBeforeLast(sql: Sql, count: number): Promise<Cursor>
 /**
  * Forgets changes that are older than a day, and notes how far. Also those of transactions that are yet to come: a backup
  * restored into another cluster brought them along, and they would be read out of order in days or years.
- *
- * @param atOnce rows that a statement deletes, at most: a purge that was not done for long would not end within one.
  */
-export async function purgeChanges(pool: Pool, atOnce = PURGED_AT_ONCE): Promise<void> {
+export async function purgeChanges(pool: Pool, options: PurgeOptions = {}): Promise<void> {
   await query(pool, 'DELETE FROM changes WHERE transaction >= pg_snapshot_xmax(pg_current_snapshot())');
-  for (let left = true; left; ) {
+  await purge(options, async (atOnce) => {
     const [{ count } = NOTHING_PURGED] = await query<{ count: bigint }>(
       pool,
       `WITH gone AS (
@@ -218,6 +216,6 @@ export async function purgeChanges(pool: Pool, atOnce = PURGED_AT_ONCE): Promise
        SELECT count(*) FROM gone`,
       [KEEP_HOURS, atOnce],
     );
-    left = count >= atOnce;
-  }
+    return Number(count);
+  });
 }

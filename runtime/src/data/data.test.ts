@@ -125,7 +125,7 @@ describe('trap 7: a double submit', () => {
     for (let i = 0; i < 5; i += 1) await submit(randomUUID(), 'x');
     await pool.query("UPDATE idempotency_keys SET create_time = now() - interval '49 hours'");
     const statements = vi.spyOn(pool, 'query');
-    await purgeIdempotencyKeys(pool, 2);
+    await purgeIdempotencyKeys(pool, { atOnce: 2 });
     const deleted = await Promise.all(statements.mock.results.map(async ({ value }) => (await value).rowCount));
     statements.mockRestore();
     expect(deleted).toEqual([2, 2, 1]);

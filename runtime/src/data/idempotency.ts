@@ -9,6 +9,7 @@ import type { Pool } from 'pg';
 import { fail } from '../errors/fail.ts';
 import { principal } from '../server/caller.ts';
 import { type Sql, sqlOn } from './pool.ts';
+import { type PurgeOptions, purge } from './purge.ts';
 
 /** A request that must have its effect once. */
 export type OnceOptions<Req extends DescMessage, Res extends DescMessage> = {
@@ -25,7 +26,6 @@ export type OnceOptions<Req extends DescMessage, Res extends DescMessage> = {
 
 /** Keys older than this may be forgotten, in hours. */
 const KEEP_HOURS = 48;
-const PURGED_AT_ONCE = 20_000;
 
 /**
  * Runs `effect` unless this request was answered before, and gives its response or the first one. A duplicate that comes
@@ -87,13 +87,9 @@ export function requestHash<Req extends DescMessage>(schema: Req, request: Messa
     .digest();
 }
 
-/**
- * Forgets keys that are older than 48 hours. Several processes may do so at once.
- *
- * @param atOnce rows that a statement deletes, at most: there may be millions.
- */
-export async function purgeIdempotencyKeys(pool: Pool, atOnce = PURGED_AT_ONCE): Promise<void> {
-  for (let left = true; left; ) {
+/** Forgets keys that are older than 48 hours. Several processes may do so at once. */
+export async function purgeIdempotencyKeys(pool: Pool, options: PurgeOptions = {}): Promise<void> {
+  await purge(options, async (atOnce) => {
     const { rowCount } = await sqlOn(pool).query(
       `DELETE FROM idempotency_keys
        WHERE ctid = ANY(ARRAY(
@@ -101,6 +97,6 @@ export async function purgeIdempotencyKeys(pool: Pool, atOnce = PURGED_AT_ONCE):
          LIMIT $2 FOR UPDATE SKIP LOCKED))`,
       [KEEP_HOURS, atOnce],
     );
-    left = (rowCount ?? 0) >= atOnce;
-  }
+    return rowCount ?? 0;
+  });
 }

@@ -1,5 +1,5 @@
 /**
- * Background work of a workload: loops in each replica, on rows that SKIP LOCKED shares out. Nothing depends on when they run:
+ * Background work of a workload: loops in each replica, which may all work at once. Nothing depends on when they run:
  * what has expired is decided where it is read.
  */
 
@@ -58,8 +58,8 @@ const PURGE_INTERVAL_MS = 600_000;
 /** Forgets old idempotency keys and changes, again and again, neither waiting for the other. Replicas may do it at once. */
 export function purging(pool: Pool): Running {
   const purges = [
-    every(PURGE_INTERVAL_MS, 'the purge of old idempotency keys', () => purgeIdempotencyKeys(pool)),
-    every(PURGE_INTERVAL_MS, 'the purge of old changes', () => purgeChanges(pool)),
+    every(PURGE_INTERVAL_MS, 'the purge of old idempotency keys', (signal) => purgeIdempotencyKeys(pool, { signal })),
+    every(PURGE_INTERVAL_MS, 'the purge of old changes', (signal) => purgeChanges(pool, { signal })),
   ];
   return {
     async stop() {

@@ -103,7 +103,7 @@ export function fitPage<T>(page: Page, read: readonly T[], weightOf: (entry: T) 
   return end === -1 ? page : { ...page, size: Math.min(page.size, Math.max(1, end)) };
 }
 
-/** Cuts what was read, one entry more than the page's size, to the page, and makes the token of the next. */
+/** Cuts what was read, more than the page's size if there is more, to the page, and makes the token of the next. */
 export function closePage<Desc extends DescMessage, T>(
   schema: Desc,
   request: PageRequest<Desc>,

@@ -137,8 +137,8 @@ export const catalogue = {
   ),
   IMPORT_CHUNK_INVALID: entry(
     InvalidArgument,
-    'A chunk of the import does not follow from the ones before it.',
-    'Send the chunks in order, with one request_id.',
+    'A chunk of the import does not follow from the ones before it, or has lines that were applied as part of another.',
+    'Send the chunks in order, with one request_id, and again only as they were sent first.',
   ),
 
   // Inventory.

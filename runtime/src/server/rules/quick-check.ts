@@ -125,7 +125,7 @@ function contentCheck(
     case 'list': {
       const items = rules.type.case === 'repeated' ? rules.type.value.items : undefined;
       const ofItem = itemCheck(field, items, compiled);
-      return ofItem === UNKNOWN ? UNKNOWN : listCheck(rules.type, ofItem);
+      return ofItem === UNKNOWN ? UNKNOWN : listCheck(rules.type, ofItem, field);
     }
     default:
       return rules.type.case === undefined && field.message === undefined ? undefined : UNKNOWN;

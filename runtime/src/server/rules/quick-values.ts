@@ -63,7 +63,11 @@ export function valueCheck(rules: Rules, descEnum: DescEnum | undefined): Check 
 }
 
 /** What is to be checked of a list, given what is to be checked of its items; undefined for nothing. */
-export function listCheck(rules: Rules, ofItem: Check | undefined): Check | typeof UNKNOWN | undefined {
+export function listCheck(
+  rules: Rules,
+  ofItem: Check | undefined,
+  field: DescField,
+): Check | typeof UNKNOWN | undefined {
   if (rules.case === undefined) {
     return ofItem === undefined ? undefined : (list) => (list as unknown[]).every(ofItem);
   }
@@ -74,6 +78,10 @@ export function listCheck(rules: Rules, ofItem: Check | undefined): Check | type
     return UNKNOWN;
   }
   const { minItems, maxItems, unique } = rules.value;
+  // Objects are equal by what they hold.
+  if (unique && (field.message !== undefined || field.scalar === ScalarType.BYTES)) {
+    return UNKNOWN;
+  }
   const least = Number(minItems);
   const most = isFieldSet(rules.value, RepeatedRulesSchema.field.maxItems)
     ? Number(maxItems)
@@ -107,7 +115,7 @@ export function isZero(field: DescField): Check | typeof UNKNOWN {
       if (field.presence !== IMPLICIT) {
         return () => false;
       }
-      switch (field.scalar) {
+      switch (field.longAsString ? undefined : field.scalar) {
         case ScalarType.STRING:
           return (value) => value === '';
         case ScalarType.BOOL:
@@ -157,14 +165,18 @@ function stringCheck(rules: StringRules): Check | typeof UNKNOWN {
 }
 
 /**
- * What patterns may consist of so that this engine surely agrees with RE2, and takes no longer than the text is long: characters, classes,
- * groups, alternatives and repetitions, of groups only as often as a number says.
+ * What patterns may consist of so that this engine surely agrees with RE2: characters, classes that name some, groups, alternatives and
+ * repetitions, of groups at most nine times, so that no text takes exponentially long.
  */
 const COMMON_PATTERN =
-  /^\^(?:[A-Za-z0-9 _/-]|\[\^?(?:\\x[0-9a-fA-F]{2}|[^[\]\\])+\]|\\P\{Cc\}|\((?!\?)|\)(?![*+]|\{\d+,\})|[|?*+]|\{\d+(?:,\d*)?\})*\$$/;
+  /^\^(?:[A-Za-z0-9 _/-]|\[\^?(?:\\x[0-9a-fA-F]{2}|[^[\]\\^])+\]|\\P\{Cc\}|\((?!\?)|\)(?![*+]|\{\d+,\}|\{\d\d)|[|?*+]|\{\d{1,3}(?:,\d{0,3})?\})*\$$/;
 
 function regExpOf(pattern: string): RegExp | typeof UNKNOWN {
-  return COMMON_PATTERN.test(pattern) ? new RegExp(pattern, 'u') : UNKNOWN;
+  try {
+    return COMMON_PATTERN.test(pattern) ? new RegExp(pattern, 'u') : UNKNOWN;
+  } catch {
+    return UNKNOWN;
+  }
 }
 
 function integerCheck(

@@ -39,7 +39,7 @@ export type Location = Prisma.LocationModel
  * The units of one item at one location. `reserved` counts the allocations of held and confirmed reservations, also of holds
  * that ran out and were not tidied yet; the view stock_now shows it without those, and with the free units of expired lots.
  * In SQL: unavailable = damaged + quality_control, nothing negative, on_hand >= reserved - backordered + unavailable, on_hand <=
- * 10^12; triggers that tell low stock, and that book out what was kept back when the row goes.
+ * 10^12; triggers that tell low stock, and, when the row goes, book out what was kept back and tell that it is gone.
  */
 export type Stock = Prisma.StockModel
 /**
@@ -78,7 +78,7 @@ export type Allocation = Prisma.AllocationModel
 export type Shortage = Prisma.ShortageModel
 /**
  * Model StockImport
- * How far an import of stock has come. Kept as long as its idempotency keys.
+ * How far an import of stock has come. Kept for two days after its last chunk.
  */
 export type StockImport = Prisma.StockImportModel
 /**

@@ -84,7 +84,6 @@ export async function readCount(db: Sql, countId: string): Promise<Count> {
   return countMessage(row);
 }
 
-/** Comes after every id. */
 /** Up to `limit` counts without their lines, newest first: ids grow with time. */
 export async function listCounts(
   db: Sql,

@@ -96,8 +96,8 @@ async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMa
   // between is sold as it was.
   const before = await readCatalogue(tx, skus);
   const stocked = stockedSkus(before, skus);
-  const promised = stocked.filter((sku) => (before.facts.get(sku)?.backorderLimit ?? 0n) > 0n);
-  const frozenPlaces = promised.length === 0 ? undefined : await openPromises(tx, calls, before, promised);
+  const promised = new Set(stocked.filter((sku) => (before.facts.get(sku)?.backorderLimit ?? 0n) > 0n));
+  const frozenPlaces = promised.size === 0 ? undefined : await openPromises(tx, calls, before, promised);
   const levels = await lockStock(tx, stocked);
   const { facts, places } = await readCatalogue(tx, [...new Set([...skus, ...stocked])]);
   const catalogue = {
@@ -109,7 +109,7 @@ async function planAll(tx: Sql, calls: readonly KeyedCall[]): Promise<ReadonlyMa
           ...fact,
           components: before.facts.get(sku)?.components ?? [],
           // What became a backorder item a moment ago is not locked as one.
-          backorderLimit: promised.includes(sku) ? fact.backorderLimit : 0n,
+          backorderLimit: promised.has(sku) ? fact.backorderLimit : 0n,
         },
       ]),
     ),
@@ -130,17 +130,17 @@ async function openPromises(
   tx: Sql,
   calls: readonly KeyedCall[],
   catalogue: Catalogue,
-  promised: readonly string[],
+  promised: ReadonlySet<string>,
 ): Promise<Places> {
   await tx.query({
     name: 'items_promise',
     text: 'SELECT FROM items WHERE sku = ANY($1::text[]) ORDER BY sku FOR NO KEY UPDATE',
-    values: [promised],
+    values: [[...promised]],
   });
   const frozen = await freezeLocations(tx);
   const places = (await readCatalogue(tx, [])).places.filter(({ locationId }) => frozen.has(locationId));
   const keys = calls.flatMap(({ request }) => {
-    const asked = stockedSkus(catalogue, skusOf([request])).filter((sku) => promised.includes(sku));
+    const asked = stockedSkus(catalogue, skusOf([request])).filter((sku) => promised.has(sku));
     return asked.flatMap((sku) => promisePlaces(request, { places }).map((locationId) => ({ sku, locationId })));
   });
   await ensureStock(tx, keys);

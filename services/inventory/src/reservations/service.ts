@@ -32,7 +32,7 @@ import { reservationWatch } from './watch.ts';
 const { method } = ReservationService;
 
 /** Allocations and shortages on a page, at most: as JSON they are up to 350 bytes each. */
-const MAX_ALLOCATIONS_PER_PAGE = 10_000;
+const MAX_PAGE_WEIGHT = 10_000;
 
 /** Makes the service on a database. */
 export function reservationService(
@@ -90,7 +90,7 @@ export function reservationService(
     async listReservations(request) {
       const asked = openPage(ListReservationsRequestSchema, request, [CURSOR.uuid]);
       const read = await readReservations(sql, listStatement(request.state, asked.after?.[0], asked.size + 1));
-      const page = fitPage(asked, read, weightOf, MAX_ALLOCATIONS_PER_PAGE);
+      const page = fitPage(asked, read, weightOf, MAX_PAGE_WEIGHT);
       const { entries, nextPageToken } = closePage(ListReservationsRequestSchema, request, page, read, (last) => [
         last.reservationId,
       ]);

@@ -39,7 +39,7 @@ type ImportRow = {
 
 /**
  * Begins to deal with a chunk: locks the import's row, so that two streams of one import go one after the other, and takes back what was noted of
- * chunks of these lines that were refused before.
+ * refused chunks that begin among its lines.
  *
  * @returns how many errors of other chunks are told.
  * @throws IMPORT_CHUNK_INVALID when lines of it were applied already, with another chunk.

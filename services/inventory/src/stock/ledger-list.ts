@@ -48,7 +48,6 @@ export function ledgerMessage(row: LedgerRow): LedgerEntry {
   });
 }
 
-/** Comes after every id. */
 /** Entries of an item at a location ($1, $2): by the index that begins with both. */
 const AT_PLACE = `
   SELECT * FROM ledger_entries l

@@ -1,7 +1,7 @@
 /**
  * How every writer takes stock in hand. One global order keeps writers from waiting for one another in circles:
  *
- *     idempotency keys -> items, locations -> transfers, counts -> stock rows by (sku, location_id) -> reservations
+ *     idempotency keys -> imports -> items, locations -> transfers, counts -> stock rows by (sku, location_id) -> lots, reservations
  *
  * A reservation's row is locked only by who holds all of its stock rows, or by who will lock nothing after it.
  */

@@ -30,7 +30,7 @@ import { set } from './set.ts';
 import { stockWatch } from './watch.ts';
 
 /** Levels and their lots on a page, at most: as JSON they are up to 300 bytes each. */
-const MAX_LOTS_PER_PAGE = 12_000;
+const MAX_PAGE_WEIGHT = 12_000;
 /** Levels that a page of the proof compares when nobody says how many. */
 const RECONCILED_PER_PAGE = 1_000;
 
@@ -57,7 +57,7 @@ export function stockService(database: Database, changefeed: Changefeed): Servic
       const [sku, locationId] = asked.after ?? [];
       const after = sku === undefined || locationId === undefined ? FIRST_LEVEL : { sku, locationId };
       const levels = await listLevels(sql, request.locationId, after, asked.size + 1);
-      const page = fitPage(asked, levels, ({ lots }) => 1 + lots.length, MAX_LOTS_PER_PAGE);
+      const page = fitPage(asked, levels, ({ lots }) => 1 + lots.length, MAX_PAGE_WEIGHT);
       const { entries, nextPageToken } = closePage(ListStockLevelsRequestSchema, request, page, levels, (last) => [
         last.sku,
         last.locationId,

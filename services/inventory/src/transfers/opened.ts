@@ -22,21 +22,21 @@ export type OpenedTransfer = {
  * Locks a transfer with the stock of its items. Items that were deleted and locations that were deactivated since it was drafted do not
  * matter: goods that exist must be able to arrive or go back. An open transfer keeps its locations from being deleted.
  *
- * @param check says whether units are to move, and throws for a state that does not do.
- * @returns the transfer alone when no units are to move: its stock is not made, for its locations may be gone.
- * @throws TRANSFER_NOT_FOUND, and what `check` throws.
+ * @param movesUnits says whether units of the transfer are to move, and throws for a state that does not do.
+ * @returns the transfer alone when none are: its stock is not made, for its locations may be gone.
+ * @throws TRANSFER_NOT_FOUND, and what `movesUnits` throws.
  */
 export async function openTransfer(
   tx: Sql,
   transferId: string,
-  check: (transfer: Transfer) => boolean,
+  movesUnits: (transfer: Transfer) => boolean,
 ): Promise<OpenedTransfer> {
   const { lines, sourceLocationId, destinationLocationId } = await readTransfer(tx, transferId);
   const skus = [...new Set(lines.map(({ sku }) => sku))];
   const items = await holdItemsEvenDeleted(tx, skus);
   await holdLocations(tx, [sourceLocationId, destinationLocationId]);
   const transfer = await lockTransfer(tx, transferId);
-  if (!check(transfer)) {
+  if (!movesUnits(transfer)) {
     return { transfer, items, levels: new Map() };
   }
   await ensureStock(

@@ -22,7 +22,6 @@ import { cancel, receive, ship } from './transitions.ts';
 
 const { method } = TransferService;
 
-/** Comes after every id. */
 /** Lines on a page, at most: as JSON they are up to 300 bytes each. */
 const MAX_LINES_PER_PAGE = 12_000;
 

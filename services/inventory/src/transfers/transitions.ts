@@ -22,7 +22,10 @@ const { DRAFT, SHIPPED, PARTLY_RECEIVED, RECEIVED, CANCELLED } = TransferState;
 
 /** @throws TRANSFER_NOT_FOUND, TRANSFER_STATE, INSUFFICIENT_STOCK, QUANTITY_OUT_OF_RANGE */
 export async function ship(tx: Sql, transferId: string, actor: string): Promise<Transfer> {
-  const opened = await openTransfer(tx, transferId, (found) => checkState(found, [DRAFT]));
+  const opened = await openTransfer(tx, transferId, (found) => {
+    checkState(found, [DRAFT]);
+    return true;
+  });
   const { lines, sourceLocationId, destinationLocationId } = opened.transfer;
   const lots = await knowLotsAt(tx, sourceLocationId, lines);
   for (const { sku, lotId, quantity } of lines) {
@@ -57,7 +60,10 @@ export async function ship(tx: Sql, transferId: string, actor: string): Promise<
 /** @throws TRANSFER_NOT_FOUND, TRANSFER_STATE, TRANSFER_LINES_INVALID, TRANSFER_EXCEEDED, QUANTITY_OUT_OF_RANGE */
 export async function receive(tx: Sql, request: ReceiveTransferRequest, actor: string): Promise<Transfer> {
   const { transferId } = request;
-  const opened = await openTransfer(tx, transferId, (found) => checkState(found, [SHIPPED, PARTLY_RECEIVED]));
+  const opened = await openTransfer(tx, transferId, (found) => {
+    checkState(found, [SHIPPED, PARTLY_RECEIVED]);
+    return true;
+  });
   const { transfer } = opened;
   const destination = transfer.destinationLocationId;
   const received = addedUp(request.lines);
@@ -139,13 +145,12 @@ async function enter(tx: Sql, transferId: string, state: TransferState): Promise
   });
 }
 
-/** @returns true. @throws TRANSFER_STATE */
-function checkState({ transferId, state }: Transfer, allowed: readonly TransferState[]): true {
+/** @throws TRANSFER_STATE */
+function checkState({ transferId, state }: Transfer, allowed: readonly TransferState[]): void {
   if (!allowed.includes(state)) {
     const message = `the transfer is ${TransferState[state].toLowerCase().replace('_', ' ')}`;
     throw fail('TRANSFER_STATE', message, { transfer_id: transferId, state: TransferState[state] });
   }
-  return true;
 }
 
 function insufficient(

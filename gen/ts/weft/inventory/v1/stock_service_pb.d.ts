@@ -1302,7 +1302,8 @@ export declare type WatchStockLevelsResponse = Message<"weft.inventory.v1.WatchS
    */
   event: {
     /**
-     * The stock level is this now. One that is gone, with its location or since its item became a kit, is of nothing and has no update time.
+     * The stock level is this now. One that is gone, with its location or since its item became a kit, is of nothing and has no update time; of
+     * one that had neither units, safety stock nor threshold that is not told.
      *
      * @generated from field: weft.inventory.v1.StockLevel changed = 2;
      */
@@ -1668,7 +1669,7 @@ export declare const StockService: GenService<{
    * Sets the units on hand and the safety stock of many items, as after a count or a first load: a stream of chunks, each
    * applied whole or not at all. Rows that cannot be applied are reported by line and make their chunk be skipped; other chunks go on. An
    * import that broke off is sent again with the same `request_id` and in the same chunks, whole or from where GetStockImport says: what was
-   * applied is not applied twice.
+   * applied is not applied twice. After two days a chunk that was applied is not known any more, and is refused like one that overlaps it.
    *
    * - INVALID_ARGUMENT (IMPORT_CHUNK_INVALID): a chunk has another `request_id` than the first, lines go backwards, or lines of it were applied
    *   before as part of another chunk.

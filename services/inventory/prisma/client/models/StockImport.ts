@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model StockImport
- * How far an import of stock has come. Kept as long as its idempotency keys.
+ * How far an import of stock has come. Kept for two days after its last chunk.
  */
 export type StockImportModel = runtime.Types.Result.DefaultSelection<Prisma.$StockImportPayload>
 
