@@ -5,14 +5,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Failure } from './failure.ts';
-import { startMark } from './identity.ts';
+import { signal, startMark } from './identity.ts';
 import { endLeftovers } from './leftovers.ts';
 import type { ProcessSpec } from './process.ts';
 import { ledgerFile, Supervisor } from './supervisor.ts';
 import { scratchFolder } from './testing/scratch.ts';
 import { waitFor } from './wait.ts';
 
-/** A process that touches `<name>.up` when it runs, then lives until told otherwise. */
+/** Whether a process has written down its pid, all of it: a file is there before it holds anything. */
+const hasWritten = (file: string) => existsSync(file) && readFileSync(file, 'utf8').endsWith('\n');
+
+/** A process that writes its pid to `<name>.up` when it runs, then lives until told otherwise. */
 function sleeper(folder: string, name: string, program = ''): ProcessSpec {
   const up = join(folder, `${name}.up`);
   const source = `${program}; require('fs').appendFileSync(${JSON.stringify(up)}, process.pid + '\\n'); setInterval(() => {}, 1000)`;
@@ -25,7 +28,7 @@ function sleeper(folder: string, name: string, program = ''): ProcessSpec {
     logFile: join(folder, `${name}.log`),
     stopSignal: 'SIGTERM',
     stopGraceMs: 5000,
-    ready: (signal) => waitFor('the file', () => existsSync(up), { withinMs: 10_000, signal }),
+    ready: (signal) => waitFor('the file', () => hasWritten(up), { withinMs: 10_000, signal }),
     readyTimeoutMs: 10_000,
   };
 }
@@ -129,19 +132,19 @@ describe('when the supervisor itself is killed', () => {
     const { ready: _ready, ...spec } = sleeper(folder, 'orphan', program);
     writeFileSync(
       script,
-      `import { existsSync } from 'node:fs';
-       import { setTimeout as delay } from 'node:timers/promises';
-       const { Supervisor } = await import(${JSON.stringify(module)});
+      `const { Supervisor } = await import(${JSON.stringify(module)});
        const it = new Supervisor({ stateFolder: ${JSON.stringify(folder)}, report: console.log });
-       const ready = async () => { while (!existsSync(${JSON.stringify(join(folder, 'orphan.up'))})) await delay(20); };
-       await it.start({ ...${JSON.stringify(spec)}, ready });
+       await it.start({ ...${JSON.stringify(spec)}, ready: async () => {} });
        console.log('started');`,
     );
     const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void child.kill('SIGKILL'));
     await once(child.stdout, 'data');
     const supervisorPid = child.pid ?? 0;
-    const childPid = Number(readFileSync(join(folder, 'orphan.up'), 'utf8').trim());
+    const up = join(folder, 'orphan.up');
+    await waitFor('the child', () => hasWritten(up), { withinMs: 15_000 });
+    const childPid = Number(readFileSync(up, 'utf8').trim());
+    onTestFinished(() => void signal(-childPid, 'SIGKILL'));
     const guardianPid = childrenOf(supervisorPid).find((pid) => pid !== childPid);
     if (guardianPid === undefined) throw new Error('the supervisor has no guardian');
     return { supervisorPid, childPid, guardianPid };
