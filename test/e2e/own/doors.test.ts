@@ -6,16 +6,21 @@
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { policies } from '@weft/gen/weft/policy.ts';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { type TestMesh, testMesh } from '../../dev/src/testing.ts';
-import { binFolder, goTool, hasGo, root, run } from './go-tools.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Mesh } from '../../../dev/src/mesh.ts';
+import { binFolder, goTool, hasGo, root, run } from '../go-tools.ts';
+import { type OwnMesh, startOwnMesh } from '../own-mesh.ts';
 
-let mesh: TestMesh;
+/** Not the shared one: building what Go brings takes long where it was never built, and others would wait for their turn. */
+let own: OwnMesh | undefined;
+let mesh: Mesh;
 let grpcurl = '';
 beforeAll(async () => {
-  mesh = await testMesh();
+  own = await startOwnMesh({ sample: true });
+  mesh = own.mesh;
   grpcurl = (await goTool('grpcurl')) ?? '';
 }, 300_000);
+afterAll(() => own?.end());
 
 /** `$ command` and what it printed, from the README's console blocks that use grpcurl. */
 async function transcript(): Promise<{ command: string; output: string }[]> {
