@@ -22,10 +22,7 @@ export async function sweepExpired(pool: Pool, signal: AbortSignal): Promise<voi
       )
       SELECT DISTINCT sku FROM due JOIN allocations USING (reservation_id)`,
   };
-  let left = true;
-  while (left && !signal.aborted) {
-    left = await tidy(pool, due);
-  }
+  await sweep(pool, due, signal);
 }
 
 /** Tidies the holds of units at a location, for who asks whether anything is held there. */
@@ -38,22 +35,21 @@ export async function sweepLocation(pool: Pool, locationId: string): Promise<voi
       LIMIT ${BATCH}`,
     values: [locationId],
   };
-  let left = true;
-  while (left) {
-    left = await tidy(pool, due);
-  }
+  await sweep(pool, due);
 }
 
-/** Locks the stock of items that a statement names, which tidies what of it is held and ran out. False when it names none. */
-async function tidy(pool: Pool, due: QueryConfig): Promise<boolean> {
-  return await transaction(pool, async (tx) => {
-    const { rows } = await tx.query<{ sku: string }>(due);
-    if (rows.length > 0) {
-      await lockStock(
-        tx,
-        rows.map(({ sku }) => sku),
-      );
-    }
-    return rows.length > 0;
-  });
+/** Locks the stock of items, which tidies what of it is held and ran out, for as long as a statement names some. */
+async function sweep(pool: Pool, due: QueryConfig, signal?: AbortSignal): Promise<void> {
+  for (let left = true; left && !signal?.aborted; ) {
+    left = await transaction(pool, async (tx) => {
+      const { rows } = await tx.query<{ sku: string }>(due);
+      if (rows.length > 0) {
+        await lockStock(
+          tx,
+          rows.map(({ sku }) => sku),
+        );
+      }
+      return rows.length > 0;
+    });
+  }
 }
